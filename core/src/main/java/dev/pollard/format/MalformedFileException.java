@@ -3,7 +3,8 @@ package dev.pollard.format;
 import java.io.IOException;
 import java.nio.file.Path;
 
-/// A file that breaks its own format: names the file, the byte offset where reading stopped, and what was wrong there.
+/// A file that breaks its own format: names the file, the byte offset where reading stopped, and
+/// what was wrong there.
 public final class MalformedFileException extends IOException {
     private static final long serialVersionUID = 1L;
 

@@ -5,7 +5,8 @@ import java.util.List;
 
 /// The sizes of a tensor's dimensions, outermost first (C order, as Hugging Face writes them).
 public record Shape(List<Long> sizes) {
-    /// @throws IllegalArgumentException if a size is negative or the number of elements does not fit in 63 bits
+    /// @throws IllegalArgumentException if a size is negative or the number of elements does not
+    ///     fit in 63 bits
     public Shape {
         sizes = List.copyOf(sizes);
         elements(sizes);

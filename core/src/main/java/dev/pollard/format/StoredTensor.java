@@ -3,7 +3,8 @@ package dev.pollard.format;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
-/// One named tensor inside a file, as stored: plain numbers ([TensorView]) or quantised blocks (GGUF).
+/// One named tensor inside a file, as stored: plain numbers ([TensorView]) or quantised blocks
+/// (GGUF).
 ///
 /// The bytes are a view on the mapped file and live as long as the [TensorFile] they came from.
 public interface StoredTensor {
@@ -19,7 +20,8 @@ public interface StoredTensor {
     /// The raw bytes, read-only, little-endian.
     MemorySegment data();
 
-    /// Widens (or dequantises) elements `[from, from + count)` in C order into `target`, as float32.
+    /// Widens (or dequantises) elements `[from, from + count)` in C order into `target`, as
+    /// float32.
     ///
     /// @param from first element; for quantised storage a multiple of the block length
     /// @param target at least `4 · count` bytes, any alignment
@@ -35,5 +37,6 @@ public interface StoredTensor {
     }
 
     /// Little-endian, unaligned: how every format here stores its numbers.
-    ValueLayout.OfFloat FLOAT = ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(java.nio.ByteOrder.LITTLE_ENDIAN);
+    ValueLayout.OfFloat FLOAT =
+            ValueLayout.JAVA_FLOAT_UNALIGNED.withOrder(java.nio.ByteOrder.LITTLE_ENDIAN);
 }

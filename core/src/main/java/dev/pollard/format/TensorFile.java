@@ -3,7 +3,8 @@ package dev.pollard.format;
 import java.nio.file.Path;
 import java.util.SequencedMap;
 
-/// A file, or a folder of shards, opened for reading: named tensors in file order, mapped, not loaded.
+/// A file, or a folder of shards, opened for reading: named tensors in file order, mapped, not
+/// loaded.
 public interface TensorFile extends AutoCloseable {
     /// What was opened.
     Path path();

@@ -1,0 +1,16 @@
+package dev.pollard.prune;
+
+import dev.pollard.stats.Statistic;
+import java.util.Set;
+
+/// The mathematics of one matrix: a pure function, without files, model or globals.
+///
+/// Implementations are records: their components are the hyper-parameters.
+public interface LayerPruner {
+    /// What the driver must gather of the layer's inputs.
+    Set<Statistic> needs();
+
+    /// @return a new weight; the tensors of `layer` are left as they are
+    /// @throws IllegalArgumentException if the pattern does not fit the layer
+    LayerResult prune(LayerContext layer, Sparsity sparsity);
+}

@@ -1,0 +1,9 @@
+package dev.pollard.stats;
+
+/// A statistic of what enters a linear layer; the driver gathers only those a method asks for.
+public enum Statistic {
+    /// Mean of the squares of every input channel, `[in]`.
+    INPUT_MEAN_SQUARE,
+    /// `XᵀX / tokens`, `[in, in]`; contains the mean squares as its diagonal.
+    GRAM
+}

@@ -1,0 +1,587 @@
+package dev.pollard.tensor;
+
+import static org.bytedeco.pytorch.global.torch.ScalarType;
+
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import org.bytedeco.javacpp.FloatPointer;
+import org.bytedeco.javacpp.Pointer;
+import org.bytedeco.openblas.global.openblas;
+import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.DoubleOptional;
+import org.bytedeco.pytorch.LongOptional;
+import org.bytedeco.pytorch.PointerConsumer;
+import org.bytedeco.pytorch.Scalar;
+import org.bytedeco.pytorch.TensorArrayRefOptional;
+import org.bytedeco.pytorch.TensorOptional;
+import org.bytedeco.pytorch.TensorOptions;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+
+/// An n-dimensional array of float32 in native memory (bfloat16, float64 and int64 only where a
+/// method says so).
+///
+/// Operations return new tensors in the current [Scope]; those ending in `_` change this one, as in
+/// torch. libtorch
+/// reports misuse (shapes that do not fit, say) as [RuntimeException].
+public final class Tensor implements AutoCloseable {
+    static {
+        Engine.load();
+    }
+
+    private final org.bytedeco.pytorch.Tensor t;
+
+    private Tensor(org.bytedeco.pytorch.Tensor t) {
+        this.t = t;
+    }
+
+    org.bytedeco.pytorch.Tensor handle() {
+        return t;
+    }
+
+    // ---- making ----
+
+    /// A copy of `values` with the given shape.
+    public static Tensor of(float[] values, long... shape) {
+        var tensor = empty(shape);
+        MemorySegment.copy(values, 0, tensor.segment(), ValueLayout.JAVA_FLOAT, 0, values.length);
+        return tensor;
+    }
+
+    /// Token ids as an int64 tensor `[ids]`.
+    public static Tensor ofIds(int[] ids) {
+        var tensor =
+                new Tensor(torch.empty(new long[] {ids.length}, options(ScalarType.Long), null));
+        MemorySegment bytes = tensor.bytes(8L * ids.length);
+        for (int i = 0; i < ids.length; i++) {
+            bytes.setAtIndex(ValueLayout.JAVA_LONG, i, ids[i]);
+        }
+        return tensor;
+    }
+
+    /// A float32 tensor on memory of the caller, without a copy: the segment must stay alive and be
+    /// native.
+    ///
+    /// @throws IllegalArgumentException if the segment is on the heap or smaller than the shape
+    ///     asks for
+    public static Tensor view(MemorySegment floats, long... shape) {
+        long bytes = 4 * elements(shape);
+        if (!floats.isNative() || floats.byteSize() < bytes) {
+            throw new IllegalArgumentException(
+                    "need %d native bytes for %s, have %d"
+                            .formatted(bytes, Arrays.toString(shape), floats.byteSize()));
+        }
+        return new Tensor(
+                torch.from_blob(
+                        new Address(floats.address()),
+                        shape,
+                        strides(shape),
+                        (PointerConsumer) null,
+                        options(ScalarType.Float),
+                        null));
+    }
+
+    /// Uninitialised float32 memory.
+    public static Tensor empty(long... shape) {
+        return new Tensor(torch.empty(shape, options(ScalarType.Float), null));
+    }
+
+    public static Tensor zeros(long... shape) {
+        return new Tensor(torch.zeros(shape, options(ScalarType.Float)));
+    }
+
+    public static Tensor full(double value, long... shape) {
+        return new Tensor(torch.full(shape, new Scalar(value), options(ScalarType.Float)));
+    }
+
+    /// `0, 1, …, end - 1` as float32.
+    public static Tensor range(long end) {
+        return new Tensor(torch.arange(new Scalar(end), options(ScalarType.Float)));
+    }
+
+    // ---- looking ----
+
+    public long[] shape() {
+        long[] shape = new long[(int) t.dim()];
+        for (int i = 0; i < shape.length; i++) {
+            shape[i] = t.size(i);
+        }
+        return shape;
+    }
+
+    /// Size of dimension `axis`; negative counts from the last.
+    public long size(int axis) {
+        return t.size(axis);
+    }
+
+    public int rank() {
+        return (int) t.dim();
+    }
+
+    public long elements() {
+        return t.numel();
+    }
+
+    /// The float32 values of a contiguous tensor, without a copy; alive as long as the tensor.
+    ///
+    /// @throws IllegalStateException if the tensor is not contiguous float32
+    public MemorySegment segment() {
+        if (t.scalar_type() != ScalarType.Float || !t.is_contiguous()) {
+            throw new IllegalStateException(
+                    "not a contiguous float32 tensor: " + Arrays.toString(shape()));
+        }
+        return bytes(4 * elements());
+    }
+
+    /// The values in C order, copied; of any real dtype.
+    public float[] toFloats() {
+        float[] values = new float[Math.toIntExact(elements())];
+        try (var _ = Scope.open()) {
+            MemorySegment source = new Tensor(t.to(ScalarType.Float).contiguous()).segment();
+            MemorySegment.copy(source, ValueLayout.JAVA_FLOAT, 0, values, 0, values.length);
+        }
+        return values;
+    }
+
+    /// The only value of a tensor of one element.
+    public double item() {
+        return t.item_double();
+    }
+
+    /// Whether no value is NaN or infinite.
+    public boolean isFinite() {
+        try (var _ = Scope.open()) {
+            // A sum is finite unless a value is not, or finite values overflow: one cheap pass
+            // decides almost always.
+            return Double.isFinite(t.sum().item_double()) || t.isfinite().all().item_bool();
+        }
+    }
+
+    // ---- shape ----
+
+    public Tensor reshape(long... shape) {
+        return new Tensor(t.reshape(shape));
+    }
+
+    public Tensor transpose(int a, int b) {
+        return new Tensor(t.transpose(a, b));
+    }
+
+    public Tensor unsqueeze(int axis) {
+        return new Tensor(t.unsqueeze(axis));
+    }
+
+    public Tensor permute(long... axes) {
+        return new Tensor(t.permute(axes));
+    }
+
+    /// A view of `length` entries of `axis` from `start` on.
+    public Tensor narrow(int axis, long start, long length) {
+        return new Tensor(t.narrow(axis, start, length));
+    }
+
+    /// A view of entry `index` of `axis`, without that axis.
+    public Tensor select(int axis, long index) {
+        return new Tensor(t.select(axis, index));
+    }
+
+    public Tensor expand(long... shape) {
+        return new Tensor(t.expand(shape));
+    }
+
+    public Tensor contiguous() {
+        return new Tensor(t.contiguous());
+    }
+
+    public static Tensor cat(int axis, Tensor... parts) {
+        var vector = new TensorVector(parts.length);
+        for (int i = 0; i < parts.length; i++) {
+            vector.put(i, parts[i].t);
+        }
+        return new Tensor(torch.cat(vector, axis));
+    }
+
+    /// Each entry of `axis` repeated `times` times in place: `a b` → `a a b b`.
+    public Tensor repeatInterleave(long times, int axis) {
+        return new Tensor(t.repeat_interleave(times, new LongOptional(axis), new LongOptional()));
+    }
+
+    // ---- arithmetic ----
+
+    public Tensor add(Tensor other) {
+        return new Tensor(t.add(other.t));
+    }
+
+    public Tensor add(double value) {
+        return new Tensor(t.add(new Scalar(value)));
+    }
+
+    public Tensor sub(Tensor other) {
+        return new Tensor(t.sub(other.t));
+    }
+
+    public Tensor mul(Tensor other) {
+        return new Tensor(t.mul(other.t));
+    }
+
+    public Tensor mul(double value) {
+        return new Tensor(t.mul(new Scalar(value)));
+    }
+
+    public Tensor div(Tensor other) {
+        return new Tensor(t.div(other.t));
+    }
+
+    public Tensor div(double value) {
+        return new Tensor(t.div(new Scalar(value)));
+    }
+
+    public Tensor add_(Tensor other) {
+        t.add_(other.t);
+        return this;
+    }
+
+    public Tensor mul_(Tensor other) {
+        t.mul_(other.t);
+        return this;
+    }
+
+    public Tensor mul_(double value) {
+        t.mul_(new Scalar(value));
+        return this;
+    }
+
+    public Tensor copy_(Tensor source) {
+        t.copy_(source.t);
+        return this;
+    }
+
+    /// `this ← this + alpha · a b`; this `[m, n]`, a `[m, k]`, b `[k, n]`.
+    public Tensor addmm_(Tensor a, Tensor b, double alpha) {
+        t.addmm_(a.t, b.t, new Scalar(1.0), new Scalar(alpha));
+        return this;
+    }
+
+    public Tensor matmul(Tensor other) {
+        return new Tensor(t.matmul(other.t));
+    }
+
+    public Tensor abs() {
+        return new Tensor(t.abs());
+    }
+
+    public Tensor sqrt() {
+        return new Tensor(t.sqrt());
+    }
+
+    public Tensor square() {
+        return new Tensor(t.square());
+    }
+
+    public Tensor exp() {
+        return new Tensor(t.exp());
+    }
+
+    public Tensor cos() {
+        return new Tensor(t.cos());
+    }
+
+    public Tensor sin() {
+        return new Tensor(t.sin());
+    }
+
+    public Tensor neg() {
+        return new Tensor(t.neg());
+    }
+
+    public Tensor sum() {
+        return new Tensor(t.sum());
+    }
+
+    public Tensor sum(int axis) {
+        return new Tensor(t.sum(axis));
+    }
+
+    public Tensor mean() {
+        return new Tensor(t.mean());
+    }
+
+    public Tensor max() {
+        return new Tensor(t.max());
+    }
+
+    /// The diagonal of a matrix, copied into a vector.
+    public Tensor diagonal() {
+        return new Tensor(t.diagonal().contiguous());
+    }
+
+    // ---- layers ----
+
+    /// Rows of this table `[vocabulary, width]` for int64 `ids [time]`: `[time, width]`.
+    public Tensor rows(Tensor ids) {
+        return new Tensor(t.index_select(0, ids.t));
+    }
+
+    /// `x Wᵀ`: this `[…, in]`, weight `[out, in]`.
+    public Tensor linear(Tensor weight) {
+        return new Tensor(torch.linear(t, weight.t));
+    }
+
+    /// `x Wᵀ + b`: this `[…, in]`, weight `[out, in]`, bias `[out]`.
+    public Tensor linear(Tensor weight, Tensor bias) {
+        return new Tensor(torch.linear(t, weight.t, new TensorOptional(bias.t)));
+    }
+
+    /// Layer normalisation over the last axis.
+    public Tensor layerNorm(Tensor weight, Tensor bias, double epsilon) {
+        return new Tensor(
+                torch.layer_norm(
+                        t,
+                        new long[] {size(-1)},
+                        new TensorOptional(weight.t),
+                        new TensorOptional(bias.t),
+                        epsilon,
+                        false));
+    }
+
+    /// Layer normalisation over the last axis without learned scale and shift.
+    public Tensor layerNorm(double epsilon) {
+        return new Tensor(
+                torch.layer_norm(
+                        t,
+                        new long[] {size(-1)},
+                        new TensorOptional(),
+                        new TensorOptional(),
+                        epsilon,
+                        false));
+    }
+
+    /// Root-mean-square normalisation over the last axis: `x / √(mean x² + epsilon) · weight`.
+    public Tensor rmsNorm(Tensor weight, double epsilon) {
+        return new Tensor(
+                torch.rms_norm(
+                        t,
+                        new long[] {size(-1)},
+                        new TensorOptional(weight.t),
+                        new DoubleOptional(epsilon)));
+    }
+
+    public Tensor relu() {
+        return new Tensor(t.relu());
+    }
+
+    public Tensor silu() {
+        return new Tensor(torch.silu(t));
+    }
+
+    /// `½ x (1 + erf(x/√2))`.
+    public Tensor gelu() {
+        return new Tensor(torch.gelu(t, "none"));
+    }
+
+    /// The tanh approximation of GELU (`gelu_new`, `gelu_pytorch_tanh`).
+    public Tensor geluTanh() {
+        return new Tensor(torch.gelu(t, "tanh"));
+    }
+
+    public Tensor tanh() {
+        return new Tensor(t.tanh());
+    }
+
+    public Tensor sigmoid() {
+        return new Tensor(t.sigmoid());
+    }
+
+    public Tensor softmax(int axis) {
+        return new Tensor(torch.softmax(t, axis));
+    }
+
+    /// `log Σ exp` over the last axis.
+    public Tensor logSumExp() {
+        return new Tensor(torch.logsumexp(t, -1));
+    }
+
+    /// Per row the entry of the last axis that `ids [rows]` names: this `[rows, n]` → `[rows]`.
+    public Tensor pick(Tensor ids) {
+        return new Tensor(t.gather(-1, ids.t.unsqueeze(-1)).squeeze(-1));
+    }
+
+    /// Index of the largest entry of the last axis, as float32.
+    public Tensor argmax() {
+        return new Tensor(t.argmax(new LongOptional(-1), false).to(ScalarType.Float));
+    }
+
+    /// Causal attention: query `[heads, time, width]`, key and value `[kv heads, time, width]` with
+    /// heads a multiple of kv heads.
+    ///
+    /// @param scale factor on query · key
+    public static Tensor causalAttention(Tensor query, Tensor key, Tensor value, double scale) {
+        boolean grouped = query.size(0) != key.size(0);
+        return new Tensor(
+                torch.scaled_dot_product_attention(
+                                query.t.unsqueeze(0),
+                                key.t.unsqueeze(0),
+                                value.t.unsqueeze(0),
+                                new TensorOptional(),
+                                0.0,
+                                true,
+                                new DoubleOptional(scale),
+                                grouped)
+                        .squeeze(0));
+    }
+
+    /// Attention with an additive mask `[time, time]` or `[heads, time, time]` (0 where seen, -∞
+    /// where not); shapes as [#causalAttention].
+    public static Tensor maskedAttention(
+            Tensor query, Tensor key, Tensor value, Tensor mask, double scale) {
+        boolean grouped = query.size(0) != key.size(0);
+        var broadcast = mask.rank() == 2 ? mask.t.unsqueeze(0).unsqueeze(0) : mask.t.unsqueeze(0);
+        return new Tensor(
+                torch.scaled_dot_product_attention(
+                                query.t.unsqueeze(0),
+                                key.t.unsqueeze(0),
+                                value.t.unsqueeze(0),
+                                new TensorOptional(broadcast),
+                                0.0,
+                                false,
+                                new DoubleOptional(scale),
+                                grouped)
+                        .squeeze(0));
+    }
+
+    // ---- dtypes ----
+
+    public Tensor toFloat32() {
+        return new Tensor(t.to(ScalarType.Float));
+    }
+
+    public Tensor toBFloat16() {
+        return new Tensor(t.to(ScalarType.BFloat16));
+    }
+
+    public Tensor toFloat64() {
+        return new Tensor(t.to(ScalarType.Double));
+    }
+
+    // ---- linear algebra ----
+
+    /// Adds `xᵀ x` to the upper triangle of `gram [columns, columns]`, `x [rows, columns]`: half
+    /// the work of a matrix product.
+    public static void addGram_(Tensor gram, Tensor x) {
+        int columns = Math.toIntExact(x.size(1));
+        int rows = Math.toIntExact(x.size(0));
+        // Row-major upper of G = XᵀX.
+        openblas.cblas_ssyrk(
+                openblas.CblasRowMajor,
+                openblas.CblasUpper,
+                openblas.CblasTrans,
+                columns,
+                rows,
+                1f,
+                x.floats(),
+                columns,
+                1f,
+                gram.floats(),
+                columns);
+    }
+
+    /// Lower Cholesky factor of a symmetric positive definite matrix (float32 or float64).
+    ///
+    /// @throws NotPositiveDefiniteException if there is none
+    public Tensor cholesky() {
+        var result = torch.linalg_cholesky_ex(t, false, false);
+        long info = result.get1().item_long();
+        if (info != 0) {
+            throw new NotPositiveDefiniteException(info);
+        }
+        return new Tensor(result.get0());
+    }
+
+    /// Inverse of `A` where this is its lower Cholesky factor.
+    public Tensor choleskyInverse() {
+        return new Tensor(torch.cholesky_inverse(t, false));
+    }
+
+    // ---- gradients ----
+
+    /// Marks a leaf whose gradient [#backward] shall compute.
+    public Tensor requireGradient() {
+        t.set_requires_grad(true);
+        return this;
+    }
+
+    /// d this / d leaf for every leaf marked, added to what is there; this is one number.
+    public void backward() {
+        t.backward(
+                new org.bytedeco.pytorch.Tensor(),
+                new BoolOptional(),
+                false,
+                new TensorArrayRefOptional());
+    }
+
+    /// The gradient that [#backward] left.
+    ///
+    /// @throws IllegalStateException if there is none
+    public Tensor gradient() {
+        var gradient = t.grad();
+        if (!gradient.defined()) {
+            throw new IllegalStateException("no gradient: backward() did not reach this tensor");
+        }
+        return new Tensor(gradient);
+    }
+
+    /// The same values, cut off from the computation that made them.
+    public Tensor detach() {
+        return new Tensor(t.detach());
+    }
+
+    /// Frees the memory now, not at the end of the scope.
+    @Override
+    public void close() {
+        t.close();
+    }
+
+    @Override
+    public String toString() {
+        return "Tensor" + Arrays.toString(shape());
+    }
+
+    private FloatPointer floats() {
+        if (t.scalar_type() != ScalarType.Float || !t.is_contiguous()) {
+            throw new IllegalStateException(
+                    "not a contiguous float32 tensor: " + Arrays.toString(shape()));
+        }
+        return new FloatPointer(t.data_ptr());
+    }
+
+    @SuppressWarnings("restricted") // the tensor owns exactly these bytes
+    private MemorySegment bytes(long size) {
+        return MemorySegment.ofAddress(t.data_ptr().address()).reinterpret(size);
+    }
+
+    private static TensorOptions options(ScalarType type) {
+        return new TensorOptions(type);
+    }
+
+    private static long elements(long[] shape) {
+        return Arrays.stream(shape).reduce(1, Math::multiplyExact);
+    }
+
+    private static long[] strides(long[] shape) {
+        long[] strides = new long[shape.length];
+        long stride = 1;
+        for (int i = shape.length - 1; i >= 0; i--) {
+            strides[i] = stride;
+            stride *= shape[i];
+        }
+        return strides;
+    }
+
+    /// A JavaCPP pointer to memory that Java owns.
+    private static final class Address extends Pointer {
+        Address(long address) {
+            this.address = address;
+        }
+    }
+}
