@@ -1,0 +1,123 @@
+package dev.pollard.config;
+
+import dev.pollard.format.Shape;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+
+/// The weights of an architecture: their names in Hugging Face folders and in GGUF files, their
+/// shapes and layouts. The one place that load, save and inspect read.
+///
+/// A weight outside the blocks is called `prefix + name`; one of block `N` is called
+/// `prefix + layers + N + "." + name`, in GGUF `blk.N.` + its GGUF name. A head of its own has no
+/// prefix.
+public final class WeightMap {
+    /// One weight.
+    ///
+    /// @param name in Hugging Face folders, without prefix and block
+    /// @param gguf in GGUF files, without block; empty if the family has no GGUF form
+    /// @param shape as Pollard computes with it: matrices `[out, in]`
+    /// @param prunable whether it is the matrix of a linear layer inside a block
+    public record Weight(
+            String name, String gguf, Shape shape, Layout layout, boolean prunable) {}
+
+    private final List<String> prefixes;
+    private final String layers;
+    private final List<Weight> outside = new ArrayList<>();
+    private final List<Weight> block = new ArrayList<>();
+    private Weight head;
+
+    private WeightMap(String layers, List<String> prefixes) {
+        this.layers = layers;
+        this.prefixes = prefixes;
+    }
+
+    /// @param layers what stands between prefix and block number, with its dots
+    /// @param prefixes what may stand before every name; the first is what transformers writes
+    static WeightMap of(String layers, String... prefixes) {
+        return new WeightMap(layers, List.of(prefixes));
+    }
+
+    /// A tensor outside the blocks. The first one declared tells which prefix a file uses.
+    WeightMap outside(String name, String gguf, long... shape) {
+        return outside(name, gguf, new Layout.Plain(), shape);
+    }
+
+    WeightMap outside(String name, String gguf, Layout layout, long... shape) {
+        outside.add(new Weight(name, gguf, Shape.of(shape), layout, false));
+        return this;
+    }
+
+    /// A head of its own.
+    WeightMap head(String name, long vocabulary, long width) {
+        head =
+                new Weight(
+                        name,
+                        "output.weight",
+                        Shape.of(vocabulary, width),
+                        new Layout.Plain(),
+                        false);
+        return this;
+    }
+
+    /// A layer norm or RMS norm in every block.
+    WeightMap norm(String module, String gguf, Layout layout, boolean bias, long width) {
+        block.add(
+                new Weight(
+                        module + ".weight", gguf + ".weight", Shape.of(width), layout, false));
+        if (bias) {
+            block.add(
+                    new Weight(
+                            module + ".bias", gguf + ".bias", Shape.of(width), layout, false));
+        }
+        return this;
+    }
+
+    /// A linear layer in every block.
+    WeightMap linear(String module, String gguf, Layout layout, boolean bias, long out, long in) {
+        block.add(
+                new Weight(
+                        module + ".weight", gguf + ".weight", Shape.of(out, in), layout, true));
+        if (bias) {
+            block.add(
+                    new Weight(module + ".bias", gguf + ".bias", Shape.of(out), layout, false));
+        }
+        return this;
+    }
+
+    /// Weights outside the blocks, the head excepted.
+    public List<Weight> outside() {
+        return Collections.unmodifiableList(outside);
+    }
+
+    /// Weights of every block, in the order in which they compute.
+    public List<Weight> block() {
+        return Collections.unmodifiableList(block);
+    }
+
+    /// The head, unless it is the embedding table.
+    public Optional<Weight> head() {
+        return Optional.ofNullable(head);
+    }
+
+    /// The prefix that a file with these names uses; the first of all if none fits.
+    String prefix(Set<String> names) {
+        String probe = outside.getFirst().name();
+        return prefixes.stream()
+                .filter(prefix -> names.contains(prefix + probe))
+                .findFirst()
+                .orElse(prefixes.getFirst());
+    }
+
+    /// What stands before the names of block `index` in a Hugging Face folder.
+    String blockPrefix(String prefix, int index) {
+        return prefix + layers + index + ".";
+    }
+
+    /// What stands before the names of all blocks.
+    String blocksPrefix(String prefix) {
+        return prefix + layers;
+    }
+}
