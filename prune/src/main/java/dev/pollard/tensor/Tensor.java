@@ -5,6 +5,7 @@ import static org.bytedeco.pytorch.global.torch.ScalarType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.openblas.global.openblas;
@@ -194,6 +195,11 @@ public final class Tensor implements AutoCloseable {
         return new Tensor(t.contiguous());
     }
 
+    /// A copy with the order of the entries of `axes` reversed.
+    public Tensor flip(long... axes) {
+        return new Tensor(t.flip(axes));
+    }
+
     public static Tensor cat(int axis, Tensor... parts) {
         var vector = new TensorVector(parts.length);
         for (int i = 0; i < parts.length; i++) {
@@ -314,6 +320,12 @@ public final class Tensor implements AutoCloseable {
     /// The diagonal of a matrix, copied into a vector.
     public Tensor diagonal() {
         return new Tensor(t.diagonal().contiguous());
+    }
+
+    /// Adds `values [n]` to the diagonal of this matrix `[n, n]`.
+    public Tensor addToDiagonal_(Tensor values) {
+        t.diagonal().add_(values.t);
+        return this;
     }
 
     // ---- layers ----
@@ -496,6 +508,39 @@ public final class Tensor implements AutoCloseable {
             throw new NotPositiveDefiniteException(info);
         }
         return new Tensor(result.get0());
+    }
+
+    /// Replaces a symmetric positive definite float64 matrix `A = L Lᵀ` by `L⁻¹`, lower triangular
+    /// with zeros above; a third of the work of inverting `A`.
+    ///
+    /// @throws NotPositiveDefiniteException if there is no such `L`; this is garbage then
+    /// @throws IllegalStateException if this is not a contiguous square float64 matrix
+    public Tensor inverseCholesky_() {
+        if (t.scalar_type() != ScalarType.Double
+                || !t.is_contiguous()
+                || t.dim() != 2
+                || t.size(0) != t.size(1)) {
+            throw new IllegalStateException("not a contiguous square float64 matrix: " + this);
+        }
+        int n = Math.toIntExact(t.size(0));
+        var values = new DoublePointer(t.data_ptr());
+        // A row-major lower triangle is a column-major upper one.
+        byte triangle = 'U';
+        int info = openblas.LAPACKE_dpotrf(openblas.LAPACK_COL_MAJOR, triangle, n, values, n);
+        if (info > 0) {
+            throw new NotPositiveDefiniteException(info);
+        }
+        if (info == 0) {
+            byte diagonal = 'N'; // not all ones
+            info =
+                    openblas.LAPACKE_dtrtri(
+                            openblas.LAPACK_COL_MAJOR, triangle, diagonal, n, values, n);
+        }
+        if (info != 0) {
+            throw new ArithmeticException("LAPACK refused the matrix: info %d".formatted(info));
+        }
+        t.tril_();
+        return this;
     }
 
     /// Inverse of `A` where this is its lower Cholesky factor.

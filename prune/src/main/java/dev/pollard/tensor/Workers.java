@@ -73,7 +73,7 @@ public final class Workers implements AutoCloseable {
     public <T> List<T> all(List<? extends Callable<T>> tasks) {
         var submitted = new ArrayList<ForkJoinTask<T>>();
         for (var task : tasks) {
-            submitted.add(pool.submit((Callable<T>) task));
+            submitted.add(pool.submit(task));
         }
         var results = new ArrayList<T>();
         RuntimeException failure = null;

@@ -1,0 +1,254 @@
+package dev.pollard.prune;
+
+import java.util.Arrays;
+import java.util.stream.IntStream;
+
+/// Exact choice of the weights to remove: those of the lowest scores, exactly as many as asked for.
+///
+/// One rule for ties, everywhere: among equal scores the **lower index is removed first** (row by
+/// row, then by column). It is what a stable ascending sort gives, so Wanda's published masks come
+/// out position by position. A `score <= threshold` would remove all that tie with the last one.
+///
+/// Scores are never negative and never NaN, so their float bits sort like themselves; the cut is
+/// found by counting bits from the top, in time linear in the number of scores.
+public final class Selection {
+    /// The lowest of `scores` that stay: what is below `bits` goes, and of those equal to it the
+    /// first `ties`.
+    private record Cut(int bits, long ties) {}
+
+    private static final int[] SHIFTS = {20, 9, 0};
+    private static final int[] WIDTHS = {11, 11, 9};
+
+    private Selection() {}
+
+    /// Fills in the scores of one row.
+    @FunctionalInterface
+    public interface Scores {
+        /// @param scores one per column, to be written; none negative, none NaN. Rows come in any
+        ///     order and from several threads
+        void row(int row, float[] scores);
+    }
+
+    /// How many of `size` scores a ratio removes: `⌊size · ratio⌋`, as the reference codes have it,
+    /// but with a product that misses a whole number only by rounding taken as that number (0.29 of
+    /// 100 is 29, not 28), and never all.
+    public static long count(long size, double ratio) {
+        double product = size * ratio;
+        double nearest = Math.rint(product);
+        // Ratio and product are each rounded once.
+        boolean whole = Math.abs(product - nearest) <= 2 * Math.ulp(product);
+        return Math.max(0, Math.min((long) (whole ? nearest : product), size - 1));
+    }
+
+    /// Removes the lowest scores of the whole matrix.
+    public static Mask perMatrix(int rows, int columns, double ratio, Scores scores) {
+        long count = count((long) rows * columns, ratio);
+        if (count == 0) {
+            return Mask.full(rows, columns);
+        }
+        Cut cut = cutOfMatrix(rows, columns, count, scores);
+        int stride = Mask.wordsPerRow(columns);
+        long[] words = new long[Math.multiplyExact(rows, stride)];
+        float[] row = new float[columns];
+        long ties = cut.ties;
+        for (int r = 0; r < rows; r++) {
+            scores.row(r, row);
+            ties -= keepAbove(row, 0, columns, new Cut(cut.bits, ties), words, r * stride);
+        }
+        return Mask.of(rows, columns, words);
+    }
+
+    /// Removes the lowest scores of every row by itself.
+    public static Mask perRow(int rows, int columns, double ratio, Scores scores) {
+        int count = (int) count(columns, ratio);
+        if (count == 0) {
+            return Mask.full(rows, columns);
+        }
+        int stride = Mask.wordsPerRow(columns);
+        long[] words = new long[Math.multiplyExact(rows, stride)];
+        eachRow(
+                rows,
+                columns,
+                (r, row) -> {
+                    scores.row(r, row);
+                    keepAbove(row, 0, columns, cut(row, columns, count), words, r * stride);
+                });
+        return Mask.of(rows, columns, words);
+    }
+
+    /// Keeps the `keep` highest scores of every `of` consecutive columns.
+    ///
+    /// @throws IllegalArgumentException if `of` does not divide `columns`
+    public static Mask perGroup(int rows, int columns, int keep, int of, Scores scores) {
+        if (columns % of != 0) {
+            throw new IllegalArgumentException(
+                    "%d:%d does not divide %d columns".formatted(keep, of, columns));
+        }
+        int stride = Mask.wordsPerRow(columns);
+        long[] words = new long[Math.multiplyExact(rows, stride)];
+        eachRow(
+                rows,
+                columns,
+                (r, row) -> {
+                    scores.row(r, row);
+                    boolean[] removed = new boolean[of];
+                    for (int c = 0; c < columns; c += of) {
+                        lowest(row, c, of, of - keep, removed);
+                        for (int j = 0; j < of; j++) {
+                            if (!removed[j]) {
+                                words[r * stride + (c + j >> 6)] |= 1L << c + j;
+                            }
+                        }
+                    }
+                });
+        return Mask.of(rows, columns, words);
+    }
+
+    /// Marks the `count` lowest of `scores[from … from + size)`, ties by index.
+    ///
+    /// @param removed overwritten: entry `j` stands for score `from + j`
+    public static void lowest(float[] scores, int from, int size, int count, boolean[] removed) {
+        Arrays.fill(removed, 0, size, false);
+        for (int n = 0; n < count; n++) {
+            int least = -1;
+            for (int j = 0; j < size; j++) {
+                if (!removed[j] && (least < 0 || scores[from + j] < scores[from + least])) {
+                    least = j;
+                }
+            }
+            removed[least] = true;
+        }
+    }
+
+    /// Of a tile of scores `[rows, columns]` taken together, the lowest `count` are removed.
+    ///
+    /// @param scores row-major, without gaps
+    /// @param words overwritten with the tile's bits, 1 = kept: row `r` starts at word
+    ///     `r · wordsPerRow(columns)`
+    public static void perTile(float[] scores, int rows, int columns, int count, long[] words) {
+        int stride = Mask.wordsPerRow(columns);
+        Arrays.fill(words, 0, rows * stride, 0);
+        // With nothing to remove the cut is below every score.
+        Cut cut = count == 0 ? new Cut(0, 0) : cut(scores, rows * columns, count);
+        long ties = cut.ties;
+        for (int r = 0; r < rows; r++) {
+            ties -=
+                    keepAbove(
+                            scores,
+                            r * columns,
+                            columns,
+                            new Cut(cut.bits, ties),
+                            words,
+                            r * stride);
+        }
+    }
+
+    /// Sets the bits of the scores that stay.
+    ///
+    /// @return how many of the cut's ties were used up
+    private static long keepAbove(
+            float[] scores, int from, int columns, Cut cut, long[] words, int firstWord) {
+        long ties = 0;
+        for (int c = 0; c < columns; c += 64) {
+            int end = Math.min(64, columns - c);
+            long above = 0;
+            long equal = 0;
+            for (int j = 0; j < end; j++) {
+                int bits = bits(scores[from + c + j]);
+                above |= (bits > cut.bits ? 1L : 0L) << j;
+                equal |= (bits == cut.bits ? 1L : 0L) << j;
+            }
+            while (equal != 0 && ties < cut.ties) {
+                equal &= equal - 1;
+                ties++;
+            }
+            words[firstWord + (c >> 6)] = above | equal;
+        }
+        return ties;
+    }
+
+    /// The cut under which exactly `count` of the first `size` scores lie.
+    private static Cut cut(float[] scores, int size, int count) {
+        int[] candidates = new int[size];
+        for (int i = 0; i < size; i++) {
+            candidates[i] = bits(scores[i]);
+        }
+        long rank = count;
+        int prefix = 0;
+        int left = size;
+        int[] histogram = new int[1 << 11];
+        for (int level = 0; level < SHIFTS.length; level++) {
+            int shift = SHIFTS[level];
+            int digits = (1 << WIDTHS[level]) - 1;
+            Arrays.fill(histogram, 0);
+            for (int i = 0; i < left; i++) {
+                histogram[candidates[i] >>> shift & digits]++;
+            }
+            int digit = 0;
+            while (rank > histogram[digit]) {
+                rank -= histogram[digit++];
+            }
+            prefix |= digit << shift;
+            int matching = 0;
+            for (int i = 0; i < left; i++) {
+                int bits = candidates[i];
+                candidates[matching] = bits;
+                matching += (bits >>> shift & digits) == digit ? 1 : 0;
+            }
+            left = matching;
+        }
+        return new Cut(prefix, rank);
+    }
+
+    /// The same over a matrix whose scores are computed anew on each of three ways through, so that
+    /// they need no memory.
+    private static Cut cutOfMatrix(int rows, int columns, long count, Scores scores) {
+        long rank = count;
+        int prefix = 0;
+        int known = 0; // the bits of the prefix that are decided
+        float[] row = new float[columns];
+        for (int level = 0; level < SHIFTS.length; level++) {
+            int shift = SHIFTS[level];
+            int digits = (1 << WIDTHS[level]) - 1;
+            long[] histogram = new long[1 << WIDTHS[level]];
+            for (int r = 0; r < rows; r++) {
+                scores.row(r, row);
+                for (int c = 0; c < columns; c++) {
+                    int bits = bits(row[c]);
+                    if ((bits & known) == prefix) {
+                        histogram[bits >>> shift & digits]++;
+                    }
+                }
+            }
+            int digit = 0;
+            while (rank > histogram[digit]) {
+                rank -= histogram[digit++];
+            }
+            prefix |= digit << shift;
+            known |= digits << shift;
+        }
+        return new Cut(prefix, rank);
+    }
+
+    private interface RowBody {
+        void run(int row, float[] scores);
+    }
+
+    /// Rows in chunks, each with one buffer; every row's result is its own.
+    private static void eachRow(int rows, int columns, RowBody body) {
+        int chunk = 32;
+        IntStream.range(0, (rows + chunk - 1) / chunk)
+                .parallel()
+                .forEach(
+                        i -> {
+                            float[] row = new float[columns];
+                            for (int r = i * chunk; r < Math.min(rows, (i + 1) * chunk); r++) {
+                                body.run(r, row);
+                            }
+                        });
+    }
+
+    private static int bits(float score) {
+        return Float.floatToRawIntBits(score);
+    }
+}

@@ -1,0 +1,46 @@
+package dev.pollard.prune.method;
+
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SequencedMap;
+
+/// A value for every setting of a method: what the user set, the defaults for the rest.
+public final class Settings {
+    private final SequencedMap<String, Number> values;
+
+    private Settings(SequencedMap<String, Number> values) {
+        this.values = Collections.unmodifiableSequencedMap(values);
+    }
+
+    /// @throws IllegalArgumentException if a name is unknown or a value not allowed
+    static Settings of(String method, List<Setting> known, Map<String, String> given) {
+        var names = known.stream().map(Setting::name).toList();
+        for (String name : given.keySet()) {
+            if (!names.contains(name)) {
+                throw new IllegalArgumentException(
+                        Suggestion.message("setting of " + method, name, names));
+            }
+        }
+        var values = new LinkedHashMap<String, Number>();
+        for (Setting setting : known) {
+            String text = given.get(setting.name());
+            values.put(setting.name(), text == null ? setting.byDefault() : setting.parse(text));
+        }
+        return new Settings(values);
+    }
+
+    /// All values by name, in the order of the catalogue: for the report.
+    public SequencedMap<String, Number> values() {
+        return values;
+    }
+
+    double get(Setting.Real setting) {
+        return values.get(setting.name()).doubleValue();
+    }
+
+    int get(Setting.Whole setting) {
+        return values.get(setting.name()).intValue();
+    }
+}

@@ -1,0 +1,81 @@
+package dev.pollard.prune.method;
+
+import dev.pollard.prune.LayerContext;
+import dev.pollard.prune.LayerPruner;
+import dev.pollard.prune.LayerResult;
+import dev.pollard.prune.Mask;
+import dev.pollard.prune.Method;
+import dev.pollard.prune.Pass;
+import dev.pollard.prune.Selection;
+import dev.pollard.prune.Sparsity;
+import dev.pollard.prune.Sweep;
+import dev.pollard.prune.solver.UnusableStatisticsException;
+import dev.pollard.stats.Statistic;
+import dev.pollard.tensor.Scope;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.List;
+import java.util.Set;
+
+/// Removes the weights of the smallest `|W_ij| · √(mean x_j²)`: of every row, or of every N:M group
+/// of a row. Changes no other weight (Sun, Liu, Bair, Kolter: A Simple and Effective Pruning
+/// Approach for Large Language Models, arXiv 2306.11695).
+public record Wanda() implements LayerPruner, Method {
+    @Override
+    public Set<Statistic> needs() {
+        return Set.of(Statistic.INPUT_MEAN_SQUARE);
+    }
+
+    @Override
+    public List<Pass> passes() {
+        return List.of(new Sweep(this));
+    }
+
+    @Override
+    public LayerResult prune(LayerContext layer, Sparsity sparsity) {
+        Admission.check(layer, sparsity);
+        int rows = Math.toIntExact(layer.weight().size(0));
+        int columns = Math.toIntExact(layer.weight().size(1));
+        float[] norms = norms(layer);
+        Mask mask;
+        try (var _ = Scope.open()) {
+            MemorySegment weight = layer.weight().contiguous().segment();
+            Selection.Scores importance =
+                    (row, scores) -> {
+                        MemorySegment.copy(
+                                weight,
+                                ValueLayout.JAVA_FLOAT,
+                                4L * row * columns,
+                                scores,
+                                0,
+                                columns);
+                        for (int c = 0; c < columns; c++) {
+                            scores[c] = Math.abs(scores[c]) * norms[c];
+                        }
+                    };
+            mask =
+                    switch (sparsity) {
+                        case Sparsity.Unstructured(double ratio) ->
+                                Selection.perRow(rows, columns, ratio, importance);
+                        case Sparsity.SemiStructured(int keep, int of) ->
+                                Selection.perGroup(rows, columns, keep, of, importance);
+                    };
+        }
+        return new LayerResult(mask.applyTo(layer.weight()), mask, List.of());
+    }
+
+    private static float[] norms(LayerContext layer) {
+        float[] meanSquare = layer.stats().meanSquare();
+        Admission.checkWidth(layer, meanSquare.length);
+        float[] norms = new float[meanSquare.length];
+        for (int c = 0; c < norms.length; c++) {
+            norms[c] = (float) Math.sqrt(meanSquare[c]);
+            if (!Float.isFinite(norms[c])) { // of a negative number, too
+                throw new UnusableStatisticsException(
+                        "%s: the mean square of input %d is %s"
+                                .formatted(layer.name(), c, meanSquare[c]));
+            }
+        }
+        return norms;
+    }
+}

@@ -1,0 +1,2 @@
+/// The methods, one file each, and their catalogue.
+package dev.pollard.prune.method;

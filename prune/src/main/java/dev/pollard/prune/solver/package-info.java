@@ -1,0 +1,2 @@
+/// Numerical kernels that know matrices, not layers.
+package dev.pollard.prune.solver;
