@@ -1,0 +1,2 @@
+/// PyTorch zip checkpoints, read without ever running what their pickles ask for.
+package dev.pollard.format.torch;
