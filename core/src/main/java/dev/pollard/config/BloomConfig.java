@@ -43,7 +43,9 @@ public record BloomConfig(Outline outline, int heads, double epsilon, boolean re
         float[] slopes = new float[heads];
         for (int head = 0; head < heads; head++) {
             double power =
-                    head < whole ? 8.0 / whole * (head + 1) : 4.0 / whole * (2 * (head - whole) + 1);
+                    head < whole
+                            ? 8.0 / whole * (head + 1)
+                            : 4.0 / whole * (2 * (head - whole) + 1);
             slopes[head] = (float) Math.pow(2, -power);
         }
         return slopes;
@@ -66,8 +68,7 @@ public record BloomConfig(Outline outline, int heads, double epsilon, boolean re
                                 "word_embeddings_layernorm.weight",
                                 "token_embd_norm.weight",
                                 hidden)
-                        .outside(
-                                "word_embeddings_layernorm.bias", "token_embd_norm.bias", hidden)
+                        .outside("word_embeddings_layernorm.bias", "token_embd_norm.bias", hidden)
                         .outside("ln_f.weight", "output_norm.weight", hidden)
                         .outside("ln_f.bias", "output_norm.bias", hidden)
                         .norm("input_layernorm", "attn_norm", plain, true, hidden)

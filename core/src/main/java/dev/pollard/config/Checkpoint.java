@@ -14,13 +14,14 @@ import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SequencedMap;
+import java.util.Set;
 import java.util.TreeMap;
 
 /// A model on disk: its configuration and its weights, found by the names of the architecture and
@@ -61,7 +62,7 @@ public final class Checkpoint implements AutoCloseable {
         this.file = file;
         this.json = json;
         this.config = config;
-        this.prefix = config.weights().prefix(isGguf() ? java.util.Set.of() : file.tensors().keySet());
+        this.prefix = config.weights().prefix(isGguf() ? Set.of() : file.tensors().keySet());
     }
 
     /// Opens a Hugging Face folder or a `.gguf` file. Reads headers only.
@@ -79,8 +80,7 @@ public final class Checkpoint implements AutoCloseable {
         if (path.getFileName().toString().endsWith(".gguf")) {
             return openGguf(path);
         }
-        throw new MalformedFileException(
-                path, 0, "neither a Hugging Face folder nor a .gguf file");
+        throw new MalformedFileException(path, 0, "neither a Hugging Face folder nor a .gguf file");
     }
 
     private static Checkpoint openFolder(Path folder) throws IOException {
@@ -88,8 +88,8 @@ public final class Checkpoint implements AutoCloseable {
         if (!Files.isRegularFile(configFile)) {
             throw new NoSuchFileException(folder.toString(), null, "no " + CONFIG + " in it");
         }
-        ObjectNode json = ModelConfig.readJson(configFile);
-        ModelConfig config = ModelConfig.of(configFile, json);
+        ObjectNode json = ConfigReader.json(configFile);
+        ModelConfig config = ConfigReader.config(configFile, json);
         return bound(folder, ShardedSafetensors.open(folder), json, config);
     }
 
@@ -97,15 +97,19 @@ public final class Checkpoint implements AutoCloseable {
         GgufFile file = GgufFile.open(path);
         try {
             var read = GgufConfig.read(file);
-            return bound(path, file, read.config(), ModelConfig.of(new Keys(read.config(), read.blame())));
+            return bound(
+                    path,
+                    file,
+                    read.config(),
+                    ConfigReader.config(new Keys(read.config(), read.blame())));
         } catch (Throwable e) {
             file.close();
             throw e;
         }
     }
 
-    private static Checkpoint bound(
-            Path path, TensorFile file, ObjectNode json, ModelConfig config) throws IOException {
+    private static Checkpoint bound(Path path, TensorFile file, ObjectNode json, ModelConfig config)
+            throws IOException {
         try {
             var checkpoint = new Checkpoint(path, file, json, config);
             checkpoint.bind();
@@ -163,7 +167,7 @@ public final class Checkpoint implements AutoCloseable {
 
     private void refuseStrangers(WeightMap map) throws MalformedFileException {
         String blocks = isGguf() ? "blk." : map.blocksPrefix(prefix);
-        var known = new java.util.HashSet<String>();
+        var known = new HashSet<String>();
         entries.values().forEach(entry -> known.add(entry.stored().name()));
         for (String name : file.tensors().keySet()) {
             if (name.startsWith(blocks) && !known.contains(name) && !isBuffer(name)) {
@@ -271,8 +275,7 @@ public final class Checkpoint implements AutoCloseable {
     public String storage() {
         Map<String, Long> counts = new TreeMap<>();
         for (Entry entry : prunable()) {
-            counts.merge(
-                    entry.stored().storage(), entry.weight().shape().elements(), Long::sum);
+            counts.merge(entry.stored().storage(), entry.weight().shape().elements(), Long::sum);
         }
         return Collections.max(counts.entrySet(), Map.Entry.comparingByValue()).getKey();
     }
@@ -301,7 +304,7 @@ public final class Checkpoint implements AutoCloseable {
             }
             case Layout.RotaryPairs _, Layout.PerHead _ -> {
                 if (isGguf() && shape.rank() == 2) {
-                    readRows(entry, rows, columns, target);
+                    readReordered(entry, rows, columns, target);
                 } else {
                     entry.stored().readFloats(0, shape.elements(), target);
                     if (isGguf()) {
@@ -321,7 +324,7 @@ public final class Checkpoint implements AutoCloseable {
         entry.stored().readFloats(from * columns, count * columns, target);
     }
 
-    private static void readRows(Entry entry, long rows, long columns, MemorySegment target) {
+    private static void readReordered(Entry entry, long rows, long columns, MemorySegment target) {
         for (long row = 0; row < rows; row++) {
             entry.stored()
                     .readFloats(

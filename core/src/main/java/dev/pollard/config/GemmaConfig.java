@@ -60,9 +60,7 @@ public record GemmaConfig(
                         keys.sizeOr(third ? 4 : query, "num_key_value_heads"),
                         keys.sizeOr(256, "head_dim"));
         double scalar =
-                second || third
-                        ? keys.positive(256, "query_pre_attn_scalar")
-                        : heads.width();
+                second || third ? keys.positive(256, "query_pre_attn_scalar") : heads.width();
         Rope rope = globalRope(keys, heads.width(), third ? 1e6 : 10_000);
         return new GemmaConfig(
                 outline,
@@ -98,7 +96,8 @@ public record GemmaConfig(
 
     /// The first checkpoints say `gelu` and mean its tanh form.
     private static Activation activation(Keys keys) throws MalformedFileException {
-        var written = Activation.read(keys, Activation.GELU_TANH, "hidden_activation", "hidden_act");
+        var written =
+                Activation.read(keys, Activation.GELU_TANH, "hidden_activation", "hidden_act");
         return written == Activation.GELU && !keys.has("hidden_activation")
                 ? Activation.GELU_TANH
                 : written;
@@ -143,7 +142,12 @@ public record GemmaConfig(
         int q = heads.queryRows();
         int kv = heads.keyValueRows();
         var map =
-                WeightMap.of("layers.", "model.", "language_model.model.", "model.language_model.", "")
+                WeightMap.of(
+                                "layers.",
+                                "model.",
+                                "language_model.model.",
+                                "model.language_model.",
+                                "")
                         .outside(
                                 "embed_tokens.weight",
                                 "token_embd.weight",

@@ -117,7 +117,8 @@ final class GgufConfig {
                 model("phi3", "Phi3ForCausalLM");
                 hiddenNames();
                 attention("rms_norm_eps", "attention.layer_norm_rms_epsilon");
-                copyIfThere("original_max_position_embeddings", "rope.scaling.original_context_length");
+                copyIfThere(
+                        "original_max_position_embeddings", "rope.scaling.original_context_length");
                 config.put("hidden_act", "silu");
                 window();
                 if (has("rope_factors_long.weight")) {
@@ -181,7 +182,9 @@ final class GgufConfig {
                 });
         hiddenNames();
         attention("rms_norm_eps", "attention.layer_norm_rms_epsilon");
-        config.put(architecture.equals("gemma") ? "hidden_act" : "hidden_activation", "gelu_pytorch_tanh");
+        config.put(
+                architecture.equals("gemma") ? "hidden_act" : "hidden_activation",
+                "gelu_pytorch_tanh");
         if (!architecture.equals("gemma")) {
             window();
             config.put("query_pre_attn_scalar", queryScalar());

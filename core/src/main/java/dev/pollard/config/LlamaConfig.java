@@ -61,8 +61,7 @@ public record LlamaConfig(
                 keys.size("intermediate_size"),
                 keys.positive(1e-6, "rms_norm_eps"),
                 Activation.read(keys, Activation.SILU, "hidden_act"),
-                Rope.read(
-                        keys, heads.width(), architecture.equals("smollm3") ? 2e6 : 10_000, 1),
+                Rope.read(keys, heads.width(), architecture.equals("smollm3") ? 2e6 : 10_000, 1),
                 architecture.equals("qwen2") || attentionBias,
                 !architecture.equals("qwen2") && attentionBias,
                 keys.flag(false, "mlp_bias"),

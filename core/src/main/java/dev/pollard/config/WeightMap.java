@@ -20,8 +20,7 @@ public final class WeightMap {
     /// @param gguf in GGUF files, without block; empty if the family has no GGUF form
     /// @param shape as Pollard computes with it: matrices `[out, in]`
     /// @param prunable whether it is the matrix of a linear layer inside a block
-    public record Weight(
-            String name, String gguf, Shape shape, Layout layout, boolean prunable) {}
+    public record Weight(String name, String gguf, Shape shape, Layout layout, boolean prunable) {}
 
     private final List<String> prefixes;
     private final String layers;
@@ -64,13 +63,9 @@ public final class WeightMap {
 
     /// A layer norm or RMS norm in every block.
     WeightMap norm(String module, String gguf, Layout layout, boolean bias, long width) {
-        block.add(
-                new Weight(
-                        module + ".weight", gguf + ".weight", Shape.of(width), layout, false));
+        block.add(new Weight(module + ".weight", gguf + ".weight", Shape.of(width), layout, false));
         if (bias) {
-            block.add(
-                    new Weight(
-                            module + ".bias", gguf + ".bias", Shape.of(width), layout, false));
+            block.add(new Weight(module + ".bias", gguf + ".bias", Shape.of(width), layout, false));
         }
         return this;
     }
@@ -78,11 +73,9 @@ public final class WeightMap {
     /// A linear layer in every block.
     WeightMap linear(String module, String gguf, Layout layout, boolean bias, long out, long in) {
         block.add(
-                new Weight(
-                        module + ".weight", gguf + ".weight", Shape.of(out, in), layout, true));
+                new Weight(module + ".weight", gguf + ".weight", Shape.of(out, in), layout, true));
         if (bias) {
-            block.add(
-                    new Weight(module + ".bias", gguf + ".bias", Shape.of(out), layout, false));
+            block.add(new Weight(module + ".bias", gguf + ".bias", Shape.of(out), layout, false));
         }
         return this;
     }

@@ -6,8 +6,9 @@ import org.bytedeco.javacpp.PointerScope;
 /// when it closes.
 ///
 /// Scopes nest per thread. A tensor that must live longer is handed to the scope around with
-/// [#keep].
+/// [#release], or to nobody's care with [#keep].
 public final class Scope implements AutoCloseable {
+    private final PointerScope around = PointerScope.getInnerScope(); // null if there is none
     private final PointerScope scope = new PointerScope();
 
     private Scope() {}
@@ -19,6 +20,16 @@ public final class Scope implements AutoCloseable {
     /// Lets `tensor` outlive every scope; the caller frees it with [Tensor#close].
     public <T extends Tensor> T keep(T tensor) {
         tensor.handle().retainReference();
+        return tensor;
+    }
+
+    /// Lets `tensor`, the result of what was computed in this scope, live as long as the scope
+    /// around; without one, until it is closed.
+    public Tensor release(Tensor tensor) {
+        if (around == null) {
+            return keep(tensor);
+        }
+        around.attach(tensor.handle());
         return tensor;
     }
 

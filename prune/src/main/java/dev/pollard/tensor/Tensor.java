@@ -248,6 +248,11 @@ public final class Tensor implements AutoCloseable {
         return this;
     }
 
+    public Tensor add_(double value) {
+        t.add_(new Scalar(value));
+        return this;
+    }
+
     public Tensor mul_(Tensor other) {
         t.mul_(other.t);
         return this;

@@ -1,0 +1,62 @@
+package dev.pollard.model;
+
+import dev.pollard.config.Rope;
+import dev.pollard.tensor.Tensor;
+
+/// Turns query and key heads by their positions, see [Rope].
+final class Rotary {
+    private final int dimensions;
+    private final PositionTable cosines;
+    private final PositionTable sines;
+
+    Rotary(Rope rope, Residents residents) {
+        this.dimensions = rope.dimensions();
+        float[] frequencies = rope.inverseFrequencies();
+        this.cosines = new PositionTable(residents, time -> cosines(time, frequencies));
+        this.sines = new PositionTable(residents, time -> sines(time, frequencies));
+    }
+
+    /// `[heads, time, width]` → the same, the first entries of every head turned.
+    Tensor turn(Tensor x) {
+        int time = Math.toIntExact(x.size(1));
+        long width = x.size(2);
+        long half = dimensions / 2;
+        Tensor cos = cosines.atLeast(time).narrow(0, 0, time); // [time, dimensions]
+        Tensor sin = sines.atLeast(time).narrow(0, 0, time); // [time, dimensions]
+        Tensor turning = dimensions == width ? x : x.narrow(2, 0, dimensions);
+        Tensor swapped = // [heads, time, dimensions]
+                Tensor.cat(2, turning.narrow(2, half, half), turning.narrow(2, 0, half));
+        Tensor turned = turning.mul(cos).add(swapped.mul(sin));
+        return dimensions == width
+                ? turned
+                : Tensor.cat(2, turned, x.narrow(2, dimensions, width - dimensions));
+    }
+
+    /// `[time, dimensions]`: both halves the same.
+    private static Tensor cosines(int time, float[] frequencies) {
+        int half = frequencies.length;
+        float[] table = new float[time * 2 * half];
+        for (int t = 0; t < time; t++) {
+            for (int i = 0; i < half; i++) {
+                float cosine = (float) Math.cos(t * frequencies[i]);
+                table[t * 2 * half + i] = cosine;
+                table[t * 2 * half + half + i] = cosine;
+            }
+        }
+        return Tensor.of(table, time, 2L * half);
+    }
+
+    /// `[time, dimensions]`: the first half negative, for it multiplies the swapped second half.
+    private static Tensor sines(int time, float[] frequencies) {
+        int half = frequencies.length;
+        float[] table = new float[time * 2 * half];
+        for (int t = 0; t < time; t++) {
+            for (int i = 0; i < half; i++) {
+                float sine = (float) Math.sin(t * frequencies[i]);
+                table[t * 2 * half + i] = -sine;
+                table[t * 2 * half + half + i] = sine;
+            }
+        }
+        return Tensor.of(table, time, 2L * half);
+    }
+}

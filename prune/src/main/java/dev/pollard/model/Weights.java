@@ -1,0 +1,124 @@
+package dev.pollard.model;
+
+import dev.pollard.config.Checkpoint;
+import dev.pollard.config.Checkpoint.Entry;
+import dev.pollard.format.MalformedFileException;
+import dev.pollard.tensor.Tensor;
+import java.io.UncheckedIOException;
+import java.util.Optional;
+import java.util.function.Supplier;
+
+/// Reads weights of a checkpoint into tensors: float32, `[out, in]`, checked to be finite.
+final class Weights {
+    private final Checkpoint checkpoint;
+    private final Residents residents = new Residents();
+
+    Weights(Checkpoint checkpoint) {
+        this.checkpoint = checkpoint;
+    }
+
+    /// Where tensors go that live as long as the model.
+    Residents residents() {
+        return residents;
+    }
+
+    /// A weight outside the blocks, for as long as the model is open.
+    Tensor resident(String name) {
+        Entry entry = checkpoint.outside(name);
+        return residents.keep(() -> load(entry));
+    }
+
+    LayerNorm residentLayerNorm(String module, double epsilon) {
+        return new LayerNorm(resident(module + ".weight"), resident(module + ".bias"), epsilon);
+    }
+
+    /// The table of token embeddings, which stays in the file.
+    Embedding embedding(String name) {
+        return new Embedding(checkpoint, checkpoint.outside(name));
+    }
+
+    /// The head: the weight of this name, or the embedding table. Read when it is first used.
+    Head head(String name, String embedding) {
+        boolean tied = checkpoint.config().tiedHead();
+        Entry entry = tied ? checkpoint.outside(embedding) : checkpoint.named(name);
+        return new Head(() -> residents.keep(() -> load(entry)));
+    }
+
+    /// The weights of one block, read into the current scope.
+    InBlock block(int index, Compute compute) {
+        return new InBlock(index, compute);
+    }
+
+    private Tensor load(Entry entry) {
+        var shape = entry.weight().shape();
+        Tensor tensor = Tensor.empty(shape.sizes().stream().mapToLong(Long::longValue).toArray());
+        checkpoint.read(entry, tensor.segment());
+        checkFinite(checkpoint, entry.name(), tensor);
+        return tensor;
+    }
+
+    static void checkFinite(Checkpoint checkpoint, String name, Tensor tensor) {
+        if (!tensor.isFinite()) {
+            throw new UncheckedIOException(
+                    new MalformedFileException(
+                            checkpoint.path(),
+                            0,
+                            "tensor %s holds NaN or infinite numbers".formatted(name)));
+        }
+    }
+
+    /// The weights of one block by their names inside the block.
+    final class InBlock {
+        private final int index;
+        private final Compute compute;
+
+        private InBlock(int index, Compute compute) {
+            this.index = index;
+            this.compute = compute;
+        }
+
+        Linear linear(String module, boolean bias) {
+            Entry weight = checkpoint.inBlock(index, module + ".weight");
+            return new Linear(
+                    weight.module(),
+                    load(weight),
+                    bias ? Optional.of(vector(module + ".bias")) : Optional.empty(),
+                    compute);
+        }
+
+        /// A vector: a bias, or a norm's weight.
+        Tensor vector(String name) {
+            return load(checkpoint.inBlock(index, name));
+        }
+
+        LayerNorm layerNorm(String module, double epsilon) {
+            return new LayerNorm(vector(module + ".weight"), vector(module + ".bias"), epsilon);
+        }
+
+        RmsNorm rmsNorm(String module, double epsilon) {
+            return new RmsNorm(vector(module + ".weight"), epsilon);
+        }
+    }
+
+    /// A table in memory once it is asked for.
+    static final class Head {
+        private final Supplier<Tensor> load;
+        private Tensor table; // [vocabulary, width]
+
+        private Head(Supplier<Tensor> load) {
+            this.load = load;
+        }
+
+        /// `[time, width]` → `[time, vocabulary]`.
+        Tensor logits(Tensor x) {
+            return x.linear(table());
+        }
+
+        private synchronized Tensor table() {
+            if (table == null) {
+                table = load.get();
+            }
+            return table;
+        }
+    }
+}
