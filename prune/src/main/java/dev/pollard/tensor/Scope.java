@@ -18,7 +18,7 @@ public final class Scope implements AutoCloseable {
     }
 
     /// Lets `tensor` outlive every scope; the caller frees it with [Tensor#close].
-    public <T extends Tensor> T keep(T tensor) {
+    public Tensor keep(Tensor tensor) {
         tensor.handle().retainReference();
         return tensor;
     }
@@ -30,6 +30,13 @@ public final class Scope implements AutoCloseable {
             return keep(tensor);
         }
         around.attach(tensor.handle());
+        return tensor;
+    }
+
+    /// Takes over a tensor that another scope let go with [#keep]: it dies with this scope.
+    public Tensor adopt(Tensor tensor) {
+        scope.attach(tensor.handle());
+        tensor.handle().releaseReference();
         return tensor;
     }
 

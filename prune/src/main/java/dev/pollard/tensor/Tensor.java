@@ -128,7 +128,7 @@ public final class Tensor implements AutoCloseable {
     ///
     /// @throws IllegalStateException if the tensor is not contiguous float32
     public MemorySegment segment() {
-        if (t.scalar_type() != ScalarType.Float || !t.is_contiguous()) {
+        if (t.scalar_type().intern() != ScalarType.Float || !t.is_contiguous()) {
             throw new IllegalStateException(
                     "not a contiguous float32 tensor: " + Arrays.toString(shape()));
         }
@@ -260,6 +260,11 @@ public final class Tensor implements AutoCloseable {
 
     public Tensor mul_(double value) {
         t.mul_(new Scalar(value));
+        return this;
+    }
+
+    public Tensor zero_() {
+        t.zero_();
         return this;
     }
 
@@ -503,6 +508,11 @@ public final class Tensor implements AutoCloseable {
                 columns);
     }
 
+    /// The symmetric matrix whose upper triangle is this one's.
+    public Tensor symmetricFromUpper() {
+        return new Tensor(t.triu().add(t.triu(1).transpose(0, 1)));
+    }
+
     /// Lower Cholesky factor of a symmetric positive definite matrix (float32 or float64).
     ///
     /// @throws NotPositiveDefiniteException if there is none
@@ -598,7 +608,7 @@ public final class Tensor implements AutoCloseable {
     }
 
     private FloatPointer floats() {
-        if (t.scalar_type() != ScalarType.Float || !t.is_contiguous()) {
+        if (t.scalar_type().intern() != ScalarType.Float || !t.is_contiguous()) {
             throw new IllegalStateException(
                     "not a contiguous float32 tensor: " + Arrays.toString(shape()));
         }

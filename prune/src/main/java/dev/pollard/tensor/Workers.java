@@ -7,6 +7,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.ForkJoinTask;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 
 /// A fixed crew of threads, each running single-threaded torch.
 ///
@@ -49,44 +50,67 @@ public final class Workers implements AutoCloseable {
     /// Runs `body` for items `0 … items - 1`: item `i` always on worker `i mod count`, in ascending
     /// order, each in a [Scope] of its own. So what a worker adds up is the same in every run.
     ///
+    /// After a failure, or when the calling thread is interrupted, no further item is begun; the
+    /// call ends when the items at work have ended, so that their memory may be freed.
+    ///
     /// @throws RuntimeException the first failure, after all workers stopped
+    /// @throws IllegalStateException if the calling thread is interrupted
     public void forEach(int items, Body body) {
+        var stop = new AtomicBoolean();
         var tasks = new ArrayList<Callable<Void>>();
         for (int w = 0; w < Math.min(count, items); w++) {
             int worker = w;
             tasks.add(
                     () -> {
-                        for (int item = worker; item < items; item += count) {
+                        for (int item = worker; item < items && !stop.get(); item += count) {
                             try (var _ = Scope.open()) {
                                 body.run(worker, item);
+                            } catch (Throwable e) {
+                                stop.set(true);
+                                throw e;
                             }
                         }
                         return null;
                     });
         }
-        all(tasks);
+        all(tasks, stop);
     }
 
     /// Runs the tasks concurrently, started in list order; results in list order.
     ///
     /// @throws RuntimeException the first failure by list order, after all tasks ended
+    /// @throws IllegalStateException if the calling thread is interrupted, after all tasks ended
     public <T> List<T> all(List<? extends Callable<T>> tasks) {
+        return all(tasks, new AtomicBoolean());
+    }
+
+    /// @param stop set when the calling thread is interrupted
+    private <T> List<T> all(List<? extends Callable<T>> tasks, AtomicBoolean stop) {
         var submitted = new ArrayList<ForkJoinTask<T>>();
         for (var task : tasks) {
             submitted.add(pool.submit(task));
         }
         var results = new ArrayList<T>();
         RuntimeException failure = null;
+        InterruptedException interruption = null;
         for (var task : submitted) {
-            try {
-                results.add(task.get());
-            } catch (ExecutionException e) {
-                failure = failure == null ? unwrap(e) : failure;
-            } catch (InterruptedException e) {
-                Thread.currentThread().interrupt();
-                submitted.forEach(t -> t.cancel(true));
-                throw new IllegalStateException("interrupted", e);
+            for (boolean ended = false; !ended; ) {
+                try {
+                    results.add(task.get());
+                    ended = true;
+                } catch (ExecutionException e) {
+                    failure = failure == null ? unwrap(e) : failure;
+                    ended = true;
+                } catch (InterruptedException e) {
+                    // A task at work still uses its tensors: wait for it all the same.
+                    interruption = e;
+                    stop.set(true);
+                }
             }
+        }
+        if (interruption != null) {
+            Thread.currentThread().interrupt();
+            throw new IllegalStateException("interrupted", interruption);
         }
         if (failure != null) {
             throw failure;
@@ -96,8 +120,8 @@ public final class Workers implements AutoCloseable {
 
     private static RuntimeException unwrap(ExecutionException e) {
         Throwable cause = e.getCause();
-        // The pool wraps what a task throws in an exception of the same type or a plain one.
-        while (cause.getCause() != null && cause.getClass() == RuntimeException.class) {
+        // The pool rethrows a copy, of the same type, whose cause is what the task threw.
+        while (cause.getCause() != null && cause.getCause().getClass() == cause.getClass()) {
             cause = cause.getCause();
         }
         if (cause instanceof Error error) {

@@ -1,0 +1,173 @@
+package dev.pollard.cli;
+
+import ch.qos.logback.classic.Level;
+import ch.qos.logback.classic.Logger;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.slf4j.LoggerFactory;
+import picocli.CommandLine;
+import picocli.CommandLine.Help;
+import picocli.CommandLine.IExecutionStrategy;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.ParseResult;
+import picocli.CommandLine.RunLast;
+import picocli.CommandLine.UnmatchedArgumentException;
+
+/// The tree of commands, and what becomes of whatever goes wrong in it.
+final class CommandLines {
+    private CommandLines() {}
+
+    /// Runs one command line to its end.
+    ///
+    /// @return the exit code
+    static int run(Console console, String... args) {
+        return commands(console).execute(args);
+    }
+
+    /// Names of the commands of `spec`, sorted.
+    static List<String> names(CommandSpec spec) {
+        return spec.subcommands().keySet().stream().sorted().toList();
+    }
+
+    private static CommandLine commands(Console console) {
+        var root = new CommandLine(new RootCommand());
+        root.addSubcommand(new InspectCommand(console));
+        root.addSubcommand(new MethodsCommand(console));
+        root.addSubcommand(new ModelsCommand(console));
+        root.addSubcommand(new DoctorCommand(console));
+        root.getCommandSpec().version("pollard " + Build.read().version());
+
+        var exitCodes = new TreeMap<Integer, String>();
+        for (var code : ExitCode.values()) {
+            exitCodes.put(code.code(), code.meaning());
+        }
+        root.getCommandSpec().usageMessage().exitCodeListHeading("%n@|bold Exit codes|@%n");
+        root.getCommandSpec().usageMessage().exitCodeList(asText(exitCodes));
+
+        root.getSubcommands().values().forEach(CommandLines::addHelp);
+        for (var line : root.getSubcommands().values()) {
+            frame(line.getCommandSpec());
+        }
+        frame(root.getCommandSpec());
+        root.setCaseInsensitiveEnumValuesAllowed(true);
+        root.setUsageHelpAutoWidth(false);
+        root.setUsageHelpWidth(Math.clamp(console.columns(), 80, 120));
+        root.setColorScheme(Help.defaultColorScheme(console.outStyle()));
+        root.setOut(new java.io.PrintWriter(console.out(), true));
+        root.setErr(new java.io.PrintWriter(console.err(), true));
+        root.setExecutionStrategy(verbosely(new RunLast()));
+        root.setParameterExceptionHandler((e, _) -> misused(console, e));
+        root.setExecutionExceptionHandler(
+                (failure, _, parsed) -> failed(console, failure, isVerbose(parsed)));
+        return root;
+    }
+
+    private static void addHelp(CommandLine line) {
+        line.getCommandSpec()
+                .addOption(
+                        OptionSpec.builder("-h", "--help")
+                                .usageHelp(true)
+                                .order(99)
+                                .description("Show this help.")
+                                .build());
+    }
+
+    private static void frame(CommandSpec spec) {
+        spec.usageMessage()
+                .synopsisHeading("@|bold Usage|@ ")
+                .descriptionHeading("%n")
+                .parameterListHeading("%n@|bold Arguments|@%n")
+                .optionListHeading("%n@|bold Options|@%n")
+                .commandListHeading("%n@|bold Commands|@%n")
+                .abbreviateSynopsis(true)
+                .sortOptions(false);
+    }
+
+    private static Map<String, String> asText(Map<Integer, String> exitCodes) {
+        var text = new java.util.LinkedHashMap<String, String>();
+        exitCodes.forEach((code, meaning) -> text.put(" %3d".formatted(code), meaning));
+        return text;
+    }
+
+    /// Lets our own loggers speak before the command runs, if it was asked to be verbose.
+    private static IExecutionStrategy verbosely(IExecutionStrategy strategy) {
+        return parsed -> {
+            if (isVerbose(parsed)
+                    && LoggerFactory.getLogger("dev.pollard") instanceof Logger logger) {
+                logger.setLevel(Level.DEBUG);
+            }
+            return strategy.execute(parsed);
+        };
+    }
+
+    private static boolean isVerbose(ParseResult parsed) {
+        return parsed.hasMatchedOption("--verbose")
+                || parsed.hasSubcommand() && isVerbose(parsed.subcommand());
+    }
+
+    /// A command line that cannot be understood.
+    private static int misused(Console console, ParameterException e) {
+        var spec = e.getCommandLine().getCommandSpec();
+        String message =
+                e instanceof UnmatchedArgumentException unmatched
+                        ? unmatched(spec, unmatched.getUnmatched().getFirst())
+                        : lowerFirst(e.getMessage());
+        console.error("%s; see '%s --help'".formatted(message, spec.qualifiedName()));
+        return ExitCode.USAGE.code();
+    }
+
+    private static String unmatched(CommandSpec spec, String word) {
+        if (word.startsWith("-")) {
+            var options =
+                    spec.options().stream()
+                            .filter(option -> !option.hidden())
+                            .map(OptionSpec::longestName)
+                            .sorted()
+                            .toList();
+            return Suggestions.unknown("option", word, options);
+        }
+        return spec.subcommands().isEmpty()
+                ? "one argument too many: '%s'".formatted(word)
+                : Suggestions.unknown("command", word, names(spec));
+    }
+
+    /// A command that was understood and went wrong.
+    private static int failed(Console console, Throwable failure, boolean verbose) {
+        console.error(explain(failure));
+        if (verbose) {
+            failure.printStackTrace(console.err());
+        }
+        return ExitCode.of(failure).code();
+    }
+
+    private static String explain(Throwable failure) {
+        return switch (failure) {
+            case java.io.UncheckedIOException unchecked -> explain(unchecked.getCause());
+            case java.nio.file.NoSuchFileException missing ->
+                    missing.getFile()
+                            + ": "
+                            + (missing.getReason() == null ? "no such file" : missing.getReason());
+            case java.nio.file.NotDirectoryException file -> file.getFile() + ": not a folder";
+            case java.nio.file.AccessDeniedException denied ->
+                    denied.getFile() + ": permission denied";
+            case java.nio.file.FileAlreadyExistsException there ->
+                    there.getFile() + ": exists already";
+            case java.nio.charset.CharacterCodingException _ ->
+                    "not UTF-8 text: " + failure.getMessage();
+            case OutOfMemoryError full ->
+                    "out of Java heap (%s); give more with POLLARD_JAVA_OPTIONS=-Xmx…"
+                            .formatted(full.getMessage());
+            default ->
+                    failure.getMessage() == null || failure.getMessage().isBlank()
+                            ? failure.getClass().getSimpleName()
+                            : failure.getMessage();
+        };
+    }
+
+    private static String lowerFirst(String text) {
+        return text.isEmpty() ? text : Character.toLowerCase(text.charAt(0)) + text.substring(1);
+    }
+}

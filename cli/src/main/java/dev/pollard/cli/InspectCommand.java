@@ -1,0 +1,338 @@
+package dev.pollard.cli;
+
+import com.fasterxml.jackson.databind.SerializationFeature;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.pollard.config.ModelConfig;
+import dev.pollard.format.MalformedFileException;
+import dev.pollard.format.StoredTensor;
+import dev.pollard.format.TensorFile;
+import dev.pollard.format.gguf.GgufFile;
+import dev.pollard.format.safetensors.SafetensorsFile;
+import dev.pollard.format.safetensors.ShardedSafetensors;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SequencedMap;
+import java.util.TreeMap;
+import java.util.concurrent.Callable;
+import java.util.regex.Pattern;
+import java.util.stream.IntStream;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.TypeConversionException;
+
+@Command(
+        name = "inspect",
+        description = {
+            "Shows what a model file or folder holds: architecture, tensors, shapes, storage,",
+            "zeros, and whether weights satisfy 2:4 or 4:8."
+        },
+        footer = {
+            "",
+            "@|bold Examples|@",
+            "  pollard inspect model.gguf",
+            "  pollard inspect out --zeros --match 'mlp'     zeros per tensor, MLP layers only",
+            "  pollard inspect model.safetensors --json | jq .parameters",
+            "",
+            "Reads safetensors, GGUF v1 to v3, PyTorch checkpoints (.pt, .bin) and Hugging Face",
+            "folders. A matrix satisfies N:M if at most N of every M consecutive weights of a row",
+            "are not zero."
+        })
+final class InspectCommand implements Callable<Integer> {
+    /// Counting zeros reads every byte; up to here it takes no noticeable time.
+    private static final long QUICK_PARAMETERS = 50_000_000;
+
+    private final Console console;
+
+    @Mixin private OutputOptions output;
+
+    @Parameters(
+            paramLabel = "PATH",
+            description = "A safetensors, GGUF or PyTorch file, or a Hugging Face folder.")
+    private Path path;
+
+    @Option(
+            names = "--zeros",
+            negatable = true,
+            description =
+                    "Count zeros and check N:M, which reads every weight. Default: only up to 50"
+                            + " million parameters")
+    private Boolean zeros;
+
+    @Option(
+            names = "--match",
+            paramLabel = "REGEX",
+            description = "List only tensors in whose name this is found.")
+    private void setMatch(String regex) {
+        try {
+            match = Pattern.compile(regex);
+        } catch (java.util.regex.PatternSyntaxException e) {
+            throw new TypeConversionException(
+                    "'%s' is not a regular expression: %s".formatted(regex, e.getDescription()));
+        }
+    }
+
+    private Pattern match = Pattern.compile("");
+
+    @Option(names = "--json", description = "Print one JSON object.")
+    private boolean json;
+
+    InspectCommand(Console console) {
+        this.console = console;
+    }
+
+    @Override
+    public Integer call() throws IOException {
+        try (var file = ModelFiles.open(path)) {
+            var tensors = List.<StoredTensor>copyOf(file.tensors().values());
+            long parameters = tensors.stream().mapToLong(t -> t.shape().elements()).sum();
+            boolean counted = zeros == null ? parameters <= QUICK_PARAMETERS : zeros;
+            var shown = tensors.stream().filter(t -> match.matcher(t.name()).find()).toList();
+            // Two tensors never share a result, so their order is that of the file.
+            List<Optional<Census>> censuses =
+                    counted
+                            ? shown.parallelStream().map(Census::of).toList()
+                            : shown.stream().map(_ -> Optional.<Census>empty()).toList();
+            if (json) {
+                printJson(file, tensors, shown, censuses);
+            } else {
+                print(file, tensors, shown, censuses, counted);
+            }
+        }
+        return ExitCode.DONE.code();
+    }
+
+    private void print(
+            TensorFile file,
+            List<StoredTensor> tensors,
+            List<StoredTensor> shown,
+            List<Optional<Census>> censuses,
+            boolean counted)
+            throws IOException {
+        console.raw(printable(path.toString()));
+        console.raw(
+                "  %s, %s, %s tensors, %s parameters"
+                        .formatted(
+                                ModelFiles.format(file),
+                                Quantities.bytes(bytes(tensors)),
+                                Quantities.count(tensors.size()),
+                                Quantities.count(parameters(tensors))));
+        var facts = architecture(file);
+        if (!facts.isEmpty()) {
+            var words = new ArrayList<String>();
+            facts.forEach((key, value) -> words.add(key + " " + printable(value.toString())));
+            console.raw("  " + String.join(", ", words));
+        }
+        console.raw("  stored as " + String.join(", ", storages(tensors)));
+        if (output.verbose) {
+            metadata(file).forEach((key, value) -> console.raw("  " + cut(key + " = " + value)));
+        }
+        console.raw("");
+        if (counted) {
+            printCensus(shown, censuses);
+        } else {
+            printTensors(shown);
+        }
+    }
+
+    private void printTensors(List<StoredTensor> shown) {
+        var table = new Table("TENSOR", "SHAPE", "STORAGE", ">BYTES");
+        for (var tensor : shown) {
+            table.row(
+                    printable(tensor.name()),
+                    tensor.shape().toString(),
+                    tensor.storage(),
+                    Quantities.bytes(tensor.data().byteSize()));
+        }
+        table.print(console);
+        if (!output.quiet) {
+            console.raw("");
+            console.raw("Zeros were not counted: --zeros does.");
+        }
+    }
+
+    private void printCensus(List<StoredTensor> shown, List<Optional<Census>> censuses) {
+        var table = new Table("TENSOR", "SHAPE", "STORAGE", ">BYTES", ">ZEROS", "SATISFIES");
+        long matrices = 0;
+        long matrixZeros = 0;
+        long notFinite = 0;
+        for (int i = 0; i < shown.size(); i++) {
+            var tensor = shown.get(i);
+            var census = censuses.get(i);
+            long elements = tensor.shape().elements();
+            if (census.isPresent()) {
+                notFinite += census.get().notFinite();
+                if (tensor.shape().rank() == 2) {
+                    matrices += elements;
+                    matrixZeros += census.get().zeros();
+                }
+            }
+            table.row(
+                    printable(tensor.name()),
+                    tensor.shape().toString(),
+                    tensor.storage(),
+                    Quantities.bytes(tensor.data().byteSize()),
+                    census.map(c -> share(c.zeros(), elements)).orElse("?"),
+                    census.map(InspectCommand::findings).orElse("cannot be read"));
+        }
+        table.print(console);
+        console.raw("");
+        console.raw(
+                "%s of %s weights in matrices are zero (%s)"
+                        .formatted(
+                                Quantities.count(matrixZeros),
+                                Quantities.count(matrices),
+                                share(matrixZeros, matrices)));
+        if (notFinite > 0) {
+            console.warn(Quantities.count(notFinite) + " numbers are NaN or infinite");
+        }
+    }
+
+    private static String findings(Census census) {
+        var findings = new ArrayList<>(census.patterns());
+        if (census.notFinite() > 0) {
+            findings.add(Quantities.count(census.notFinite()) + " NaN or infinite");
+        }
+        return String.join(" ", findings);
+    }
+
+    private void printJson(
+            TensorFile file,
+            List<StoredTensor> tensors,
+            List<StoredTensor> shown,
+            List<Optional<Census>> censuses)
+            throws IOException {
+        var root = new LinkedHashMap<String, Object>();
+        root.put("path", path.toString());
+        root.put("format", ModelFiles.format(file));
+        root.putAll(architecture(file));
+        root.put("parameters", parameters(tensors));
+        root.put("bytes", bytes(tensors));
+        if (output.verbose) {
+            root.put("metadata", metadata(file));
+        }
+        root.put(
+                "tensors",
+                IntStream.range(0, shown.size())
+                        .mapToObj(i -> asMap(shown.get(i), censuses.get(i)))
+                        .toList());
+        console.raw(
+                JsonMapper.builder()
+                        .enable(SerializationFeature.INDENT_OUTPUT)
+                        .build()
+                        .writeValueAsString(root));
+    }
+
+    private static Map<String, Object> asMap(StoredTensor tensor, Optional<Census> census) {
+        var map = new LinkedHashMap<String, Object>();
+        map.put("name", tensor.name());
+        map.put("shape", tensor.shape().sizes());
+        map.put("storage", tensor.storage());
+        map.put("bytes", tensor.data().byteSize());
+        census.ifPresent(
+                c -> {
+                    map.put("zeros", c.zeros());
+                    map.put("not_finite", c.notFinite());
+                    map.put("satisfies", c.patterns());
+                });
+        return map;
+    }
+
+    /// What the file says of the architecture; nothing if it says nothing. A `config.json` that
+    /// Pollard cannot use is a warning: its tensors can be looked at all the same.
+    private SequencedMap<String, Object> architecture(TensorFile file) throws IOException {
+        var facts = new LinkedHashMap<String, Object>();
+        if (file instanceof GgufFile gguf) {
+            var metadata = gguf.metadata();
+            var name = metadata.string("general.architecture");
+            if (name.isPresent()) {
+                facts.put("architecture", name.get());
+                put(facts, "blocks", metadata.integer(name.get() + ".block_count"));
+                put(facts, "hidden", metadata.integer(name.get() + ".embedding_length"));
+                put(facts, "context", metadata.integer(name.get() + ".context_length"));
+            }
+            return facts;
+        }
+        Path config = path.resolve("config.json");
+        if (Files.isDirectory(path) && Files.exists(config)) {
+            try {
+                var model = ModelConfig.read(config);
+                facts.put("architecture", model.architecture());
+                facts.put("blocks", model.blocks());
+                facts.put("hidden", model.hiddenSize());
+                facts.put("vocabulary", model.vocabularySize());
+                facts.put("context", model.contextLength());
+            } catch (MalformedFileException e) {
+                console.warn(e.getMessage());
+            }
+        }
+        return facts;
+    }
+
+    private static void put(Map<String, Object> facts, String key, java.util.OptionalLong value) {
+        if (value.isPresent()) {
+            facts.put(key, value.getAsLong());
+        }
+    }
+
+    private static Map<String, Object> metadata(TensorFile file) {
+        return switch (file) {
+            case GgufFile gguf -> gguf.metadata().values();
+            case SafetensorsFile single -> new LinkedHashMap<>(single.metadata());
+            case ShardedSafetensors sharded -> {
+                var all = new LinkedHashMap<String, Object>();
+                sharded.shards().values().forEach(shard -> all.putAll(shard.metadata()));
+                yield all;
+            }
+            default -> Map.of();
+        };
+    }
+
+    /// `BF16 (290 tensors, 269.1 MB)`, the most bytes first.
+    private static List<String> storages(List<StoredTensor> tensors) {
+        var byStorage = new TreeMap<String, List<StoredTensor>>();
+        for (var tensor : tensors) {
+            byStorage.computeIfAbsent(tensor.storage(), _ -> new ArrayList<>()).add(tensor);
+        }
+        return byStorage.entrySet().stream()
+                .sorted((a, b) -> Long.compare(bytes(b.getValue()), bytes(a.getValue())))
+                .map(
+                        entry ->
+                                "%s (%s tensors, %s)"
+                                        .formatted(
+                                                entry.getKey(),
+                                                Quantities.count(entry.getValue().size()),
+                                                Quantities.bytes(bytes(entry.getValue()))))
+                .toList();
+    }
+
+    private static long parameters(List<StoredTensor> tensors) {
+        return tensors.stream().mapToLong(tensor -> tensor.shape().elements()).sum();
+    }
+
+    private static long bytes(List<StoredTensor> tensors) {
+        return tensors.stream().mapToLong(tensor -> tensor.data().byteSize()).sum();
+    }
+
+    private static String share(long part, long whole) {
+        return whole == 0 ? "-" : Quantities.percent((double) part / whole);
+    }
+
+    /// Names come from the file: nothing in them may steer the terminal.
+    private static String printable(String text) {
+        return text.replaceAll("\\p{Cntrl}", "?");
+    }
+
+    private String cut(String line) {
+        String clean = printable(line);
+        int room = console.columns() - 2;
+        return clean.length() <= room ? clean : clean.substring(0, room - 1) + "…";
+    }
+}

@@ -1,0 +1,369 @@
+package dev.pollard.data;
+
+import com.fasterxml.jackson.core.JsonLocation;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.databind.DeserializationFeature;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.MappingIterator;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import com.fasterxml.jackson.dataformat.csv.CsvMapper;
+import com.fasterxml.jackson.dataformat.csv.CsvSchema;
+import dev.pollard.format.MalformedFileException;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.Map;
+import java.util.Optional;
+
+/// Streams the texts of one source, in file order.
+final class TextReader {
+    /// Takes one text after the other.
+    @FunctionalInterface
+    interface Sink {
+        /// @return whether more texts are wanted
+        boolean accept(String text);
+    }
+
+    /// Longest line, and longest text, in characters: what a file without line ends would
+    /// otherwise fill the memory with.
+    private static final int LONGEST = 1 << 28;
+
+    private static final ObjectMapper JSON =
+            JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
+    private static final CsvMapper CSV = new CsvMapper();
+
+    private final Path file;
+    private final Optional<String> wanted;
+    private String field; // decided by the first record
+
+    private TextReader(Path file, Optional<String> wanted) {
+        this.file = file;
+        this.wanted = wanted;
+    }
+
+    /// Hands every text to `sink` until it has enough or the file ends.
+    ///
+    /// @throws MalformedFileException if the file is empty or breaks its format
+    /// @throws java.nio.file.NoSuchFileException if there is no such file
+    /// @throws IllegalArgumentException if the records have no such field
+    static void read(Source source, Sink sink) throws IOException {
+        try (var in = Utf8Reader.open(source.file())) {
+            switch (source) {
+                case Source.Document(Path file) ->
+                        new TextReader(file, Optional.empty()).whole(in, sink);
+                case Source.Rows(Path file) ->
+                        new TextReader(file, Optional.empty()).rows(in, sink);
+                case Source.Records(Path file, var layout, var field) -> {
+                    var reader = new TextReader(file, field);
+                    switch (layout) {
+                        case JSON_LINES -> reader.jsonLines(in, sink);
+                        case JSON -> reader.json(in, sink);
+                        case CSV -> reader.csv(in, sink);
+                    }
+                }
+                case Source.Ids _ -> throw new IllegalArgumentException(source + " holds no text");
+            }
+        }
+    }
+
+    private void whole(Utf8Reader in, Sink sink) throws IOException {
+        var text = new StringBuilder();
+        char[] buffer = new char[1 << 16];
+        for (int read; (read = in.read(buffer, 0, buffer.length)) >= 0; ) {
+            if (text.length() + read > LONGEST) {
+                throw new MalformedFileException(
+                        file, 0, "a text of more than %,d characters".formatted(LONGEST));
+            }
+            text.append(buffer, 0, read);
+        }
+        if (text.toString().isBlank()) {
+            throw empty();
+        }
+        sink.accept(text.toString());
+    }
+
+    private void rows(Utf8Reader in, Sink sink) throws IOException {
+        var lines = new Lines(in);
+        boolean blank = true;
+        for (String line; (line = lines.next()) != null; ) {
+            String row = line.equals("\n") || line.equals(" \n") || line.equals(" ") ? "" : line;
+            blank &= row.isBlank();
+            if (!sink.accept(row)) {
+                return;
+            }
+        }
+        if (blank) {
+            throw empty();
+        }
+    }
+
+    private void jsonLines(Utf8Reader in, Sink sink) throws IOException {
+        var lines = new Lines(in);
+        boolean none = true;
+        for (String line; (line = lines.next()) != null; ) {
+            if (line.isBlank()) {
+                continue;
+            }
+            none = false;
+            JsonNode node;
+            try {
+                node = JSON.readTree(line);
+            } catch (JsonProcessingException e) {
+                long inLine =
+                        Math.max(0, e.getLocation() == null ? 0 : e.getLocation().getCharOffset());
+                throw new MalformedFileException(
+                        file,
+                        Utf8Reader.byteOffset(file, lines.start() + inLine),
+                        "line %d is not JSON: %s".formatted(lines.number(), e.getOriginalMessage()),
+                        e);
+            }
+            String text = text(node, "line " + lines.number(), lines.start());
+            if (!sink.accept(text)) {
+                return;
+            }
+        }
+        if (none) {
+            throw empty();
+        }
+    }
+
+    /// An array of records (or of strings), or an object whose values are records.
+    private void json(Utf8Reader in, Sink sink) throws IOException {
+        try (JsonParser parser = JSON.createParser(in)) {
+            JsonToken opening = parser.nextToken();
+            if (opening == null) {
+                throw empty();
+            }
+            if (opening != JsonToken.START_ARRAY && opening != JsonToken.START_OBJECT) {
+                throw new MalformedFileException(
+                        file, 0, "neither an array nor an object of records");
+            }
+            long number = 0;
+            for (JsonToken token; (token = parser.nextToken()) != null; ) {
+                if (token == JsonToken.FIELD_NAME) {
+                    continue;
+                }
+                if (token == JsonToken.END_ARRAY || token == JsonToken.END_OBJECT) {
+                    break;
+                }
+                number++;
+                long start = parser.currentTokenLocation().getCharOffset();
+                JsonNode node = parser.readValueAsTree();
+                if (!sink.accept(text(node, "record " + number, start))) {
+                    return;
+                }
+            }
+            if (number == 0) {
+                throw empty();
+            }
+            if (parser.nextToken() != null) {
+                throw new MalformedFileException(
+                        file,
+                        offset(parser.currentTokenLocation()),
+                        "something follows the records");
+            }
+        } catch (JsonProcessingException e) {
+            throw new MalformedFileException(
+                    file, offset(e.getLocation()), "not JSON: " + located(e), e);
+        }
+    }
+
+    private void csv(Utf8Reader in, Sink sink) throws IOException {
+        try (MappingIterator<Map<String, String>> records =
+                CSV.readerForMapOf(String.class)
+                        .with(CsvSchema.emptySchema().withHeader().withStrictHeaders(true))
+                        .readValues(in)) {
+            boolean none = true;
+            while (records.hasNextValue()) {
+                none = false;
+                Map<String, String> row = records.nextValue();
+                JsonLocation location = records.getCurrentLocation();
+                if (field == null) {
+                    field = choose(row.keySet());
+                }
+                String text = row.get(field);
+                if (text == null) {
+                    throw new MalformedFileException(
+                            file,
+                            offset(location),
+                            "the row that ends in line %d has no '%s'"
+                                    .formatted(location.getLineNr(), field));
+                }
+                if (!sink.accept(text)) {
+                    return;
+                }
+            }
+            if (none) {
+                throw empty();
+            }
+        } catch (JsonProcessingException e) {
+            throw new MalformedFileException(
+                    file, offset(e.getLocation()), "not CSV: " + located(e), e);
+        }
+    }
+
+    /// The text of one JSON record; a record may be a plain string where no field was asked for.
+    private String text(JsonNode record, String place, long start) throws IOException {
+        if (record.isTextual() && wanted.isEmpty()) {
+            return whole(record.textValue(), place, start);
+        }
+        if (!record.isObject()) {
+            throw new MalformedFileException(
+                    file,
+                    Utf8Reader.byteOffset(file, start),
+                    "%s is no record but %s".formatted(place, kind(record)));
+        }
+        if (field == null) {
+            var names = new ArrayList<String>();
+            record.fieldNames().forEachRemaining(names::add);
+            field = choose(names);
+        }
+        JsonNode value = record.get(field);
+        if (value == null || !value.isTextual()) {
+            String problem =
+                    value == null ? "has no '%s'" : "has no text in '%s' but " + kind(value);
+            throw new MalformedFileException(
+                    file,
+                    Utf8Reader.byteOffset(file, start),
+                    place + " " + problem.formatted(field));
+        }
+        return whole(value.textValue(), place, start);
+    }
+
+    /// A text without halves of surrogate pairs: JSON's escapes can spell what is no Unicode.
+    private String whole(String text, String place, long start) throws IOException {
+        for (int i = 0; i < text.length(); i += Character.charCount(text.codePointAt(i))) {
+            int c = text.codePointAt(i);
+            if (c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE) {
+                throw new MalformedFileException(
+                        file,
+                        Utf8Reader.byteOffset(file, start),
+                        place + " escapes half a surrogate pair: that is no text");
+            }
+        }
+        return text;
+    }
+
+    private static String kind(JsonNode node) {
+        return switch (node.getNodeType()) {
+            case ARRAY -> "an array";
+            case OBJECT -> "an object";
+            case STRING -> "a string";
+            case NUMBER -> "a number";
+            case BOOLEAN -> "true or false";
+            case NULL -> "null";
+            case BINARY, MISSING, POJO -> "nothing";
+        };
+    }
+
+    private String choose(Collection<String> names) {
+        if (wanted.isPresent()) {
+            String name = wanted.get();
+            if (names.contains(name)) {
+                return name;
+            }
+            throw new IllegalArgumentException(
+                    "%s has no field '%s'%s; fields: %s"
+                            .formatted(
+                                    file,
+                                    name,
+                                    Nearest.to(name, names)
+                                            .map(near -> ", did you mean '" + near + "'?")
+                                            .orElse(""),
+                                    String.join(", ", names)));
+        }
+        if (names.contains("text")) {
+            return "text";
+        }
+        if (names.size() == 1) {
+            return names.iterator().next();
+        }
+        throw new IllegalArgumentException(
+                "%s has no field 'text', name one as FILE:field; fields: %s"
+                        .formatted(file, String.join(", ", names)));
+    }
+
+    private long offset(JsonLocation location) throws IOException {
+        return location == null
+                ? 0
+                : Utf8Reader.byteOffset(file, Math.max(0, location.getCharOffset()));
+    }
+
+    private static String located(JsonProcessingException e) {
+        return e.getLocation() == null
+                ? e.getOriginalMessage()
+                : "line %d: %s".formatted(e.getLocation().getLineNr(), e.getOriginalMessage());
+    }
+
+    private MalformedFileException empty() {
+        return new MalformedFileException(file, 0, "empty: there is no text in it");
+    }
+
+    /// Lines with their newline; only `\n` ends a line.
+    private final class Lines {
+        private final Utf8Reader in;
+        private final char[] buffer = new char[1 << 16];
+        private int position;
+        private int limit;
+        private long number;
+        private long start;
+        private long next;
+
+        Lines(Utf8Reader in) {
+            this.in = in;
+        }
+
+        /// Number of the line last read, from 1.
+        long number() {
+            return number;
+        }
+
+        /// Characters before the line last read.
+        long start() {
+            return start;
+        }
+
+        /// The next line, or null at the end of the file.
+        String next() throws IOException {
+            var line = new StringBuilder();
+            while (true) {
+                if (position == limit) {
+                    limit = in.read(buffer, 0, buffer.length);
+                    position = 0;
+                    if (limit < 0) {
+                        limit = 0;
+                        return line.isEmpty() ? null : finish(line);
+                    }
+                }
+                int end = position;
+                while (end < limit && buffer[end] != '\n') {
+                    end++;
+                }
+                boolean complete = end < limit;
+                int count = end - position + (complete ? 1 : 0);
+                if (line.length() + count > LONGEST) {
+                    throw new MalformedFileException(
+                            file,
+                            Utf8Reader.byteOffset(file, next),
+                            "line %d is longer than %,d characters".formatted(number + 1, LONGEST));
+                }
+                line.append(buffer, position, count);
+                position += count;
+                if (complete) {
+                    return finish(line);
+                }
+            }
+        }
+
+        private String finish(StringBuilder line) {
+            number++;
+            start = next;
+            next += line.length();
+            return line.toString();
+        }
+    }
+}

@@ -1,0 +1,71 @@
+package dev.pollard.data;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.List;
+
+/// Windows of token ids, all of one length, and where they came from.
+///
+/// Made by [Calibration#read] and [Evaluation#read].
+public final class TokenWindows {
+    /// What stands between the texts of a source before they are tokenised, all at once.
+    public static final String JOIN = "\n\n";
+
+    private final int[][] ids;
+    private final int length;
+    private final List<Origin> origins;
+
+    TokenWindows(int[][] ids, int length, List<Origin> origins) {
+        this.ids = ids;
+        this.length = length;
+        this.origins = List.copyOf(origins);
+    }
+
+    /// Number of windows.
+    public int count() {
+        return ids.length;
+    }
+
+    /// Ids per window.
+    public int length() {
+        return length;
+    }
+
+    /// Ids in all windows.
+    public long tokens() {
+        return (long) ids.length * length;
+    }
+
+    /// The ids of window `index`, 0-based. The caller does not change them.
+    public int[] get(int index) {
+        return ids[index];
+    }
+
+    /// What every source contributed, in the order they were named in.
+    public List<Origin> origins() {
+        return origins;
+    }
+
+    /// Windows that the sources would have given.
+    public long available() {
+        return origins.stream().mapToLong(Origin::available).sum();
+    }
+
+    /// SHA-256 over all ids as little-endian int32, window after window, in hexadecimal.
+    public String sha256() {
+        try {
+            var digest = MessageDigest.getInstance("SHA-256");
+            var bytes = ByteBuffer.allocate(4 * length).order(ByteOrder.LITTLE_ENDIAN);
+            for (int[] window : ids) {
+                bytes.asIntBuffer().put(window);
+                digest.update(bytes.array());
+            }
+            return HexFormat.of().formatHex(digest.digest());
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every Java platform has SHA-256", e);
+        }
+    }
+}

@@ -1,0 +1,115 @@
+package dev.pollard.prune;
+
+import dev.pollard.model.Block;
+import dev.pollard.model.Decoder;
+import dev.pollard.model.Linear;
+import dev.pollard.model.Tap;
+import dev.pollard.stats.InputStats;
+import dev.pollard.stats.LayerStats;
+import dev.pollard.stats.Statistic;
+import dev.pollard.tensor.Tensor;
+import dev.pollard.tensor.Workers;
+import java.io.IOException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+
+/// The residual stream of all calibration sequences on its way through the model:
+/// `[sequences, time, hidden]` float32, in native memory or in a mapped file.
+final class CalibrationStream implements AutoCloseable {
+    private final Arena arena = Arena.ofShared();
+    private final MemorySegment floats;
+    private final Workers workers;
+    private final int sequences;
+    private final long time;
+    private final long hidden;
+
+    /// The stream that enters block 0.
+    ///
+    /// @param ids `[sequences][time]`, all of one length
+    /// @param spill the folder of the mapped file; memory if empty
+    /// @throws IllegalArgumentException if there are no sequences or their lengths differ
+    CalibrationStream(Decoder decoder, int[][] ids, Workers workers, Optional<Path> spill)
+            throws IOException {
+        if (ids.length == 0) {
+            throw new IllegalArgumentException("no calibration sequences");
+        }
+        this.workers = workers;
+        this.sequences = ids.length;
+        this.time = ids[0].length;
+        this.hidden = decoder.config().hiddenSize();
+        long bytes = bytes(sequences, time, hidden);
+        this.floats = spill.isPresent() ? map(spill.get(), bytes) : arena.allocate(bytes, 64);
+        workers.forEach(
+                sequences,
+                (_, i) -> {
+                    if (ids[i].length != time) {
+                        throw new IllegalArgumentException(
+                                "calibration sequence %d has %d tokens, the first %d"
+                                        .formatted(i, ids[i].length, time));
+                    }
+                    sequence(i).copy_(decoder.embed(ids[i]));
+                });
+    }
+
+    static long bytes(long sequences, long time, long hidden) {
+        return Math.multiplyExact(4 * sequences, Math.multiplyExact(time, hidden));
+    }
+
+    private MemorySegment map(Path folder, long bytes) throws IOException {
+        Path file = Files.createTempFile(folder, "activations-", ".f32");
+        try (var channel =
+                FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+            return channel.map(FileChannel.MapMode.READ_WRITE, 0, bytes, arena);
+        } finally {
+            Files.delete(file); // the mapping lives on, and nothing is left behind
+        }
+    }
+
+    /// The stream of one sequence, `[time, hidden]`: a view, writing to it changes the stream.
+    private Tensor sequence(int index) {
+        long bytes = 4 * time * hidden;
+        return Tensor.view(floats.asSlice(index * bytes, bytes), time, hidden);
+    }
+
+    /// Sends the stream through `block`.
+    void advance(Block block) {
+        workers.forEach(
+                sequences, (_, i) -> sequence(i).copy_(block.forward(sequence(i), Tap.NONE)));
+    }
+
+    /// Gathers what enters `layers` of `block`; the stream stays where it is, and nothing is
+    /// computed that only the output of the block needs.
+    Map<String, LayerStats> capture(Block block, List<Linear> layers, Set<Statistic> needs) {
+        var names = new HashSet<String>();
+        layers.forEach(layer -> names.add(layer.name()));
+        String last = block.linears().getLast().name();
+        try (var stats = new InputStats(needs, workers.count())) {
+            workers.forEach(
+                    sequences,
+                    (worker, i) ->
+                            block.forward(
+                                    sequence(i),
+                                    (layer, input) -> {
+                                        if (names.contains(layer.name())) {
+                                            stats.add(worker, layer.name(), input);
+                                        }
+                                        return !layer.name().equals(last);
+                                    }));
+            return stats.finish();
+        }
+    }
+
+    @Override
+    public void close() {
+        arena.close();
+    }
+}

@@ -1,0 +1,352 @@
+package dev.pollard.prune;
+
+import dev.pollard.model.Block;
+import dev.pollard.model.Compute;
+import dev.pollard.model.Decoder;
+import dev.pollard.model.Linear;
+import dev.pollard.prune.Stopwatch.Phase;
+import dev.pollard.stats.Gram;
+import dev.pollard.stats.LayerStats;
+import dev.pollard.stats.Statistic;
+import dev.pollard.tensor.Scope;
+import dev.pollard.tensor.Tensor;
+import dev.pollard.tensor.Workers;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.EnumSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
+
+/// Runs a method over a model, block by block: the one place that knows block order, capture,
+/// memory scopes, invariants, commits and propagation, so that a method knows one matrix.
+///
+/// One block is in memory at a time, with its Grams and the activations of all calibration
+/// sequences. Every finished block is committed to the [BlockStore]; a run that is started again
+/// on the same store takes the committed blocks, propagates through them, and goes on with the
+/// first that is missing. A sequence's activations do not depend on which worker computed them,
+/// so the resumed run ends with the same bytes.
+public final class Driver {
+    /// @param inputs whose activations the layers see
+    /// @param layers which modules to prune, by checkpoint name
+    /// @param compute dtype of the products in the forward passes
+    /// @param seed for methods that draw
+    /// @param gramBytes how much memory the Grams of one block may take; if they need more, the
+    ///     layers are pruned in turns, at the price of further forward passes
+    /// @param spill folder for activations that shall not stay in memory
+    public record Settings(
+            Inputs inputs,
+            Predicate<String> layers,
+            Compute compute,
+            long seed,
+            long gramBytes,
+            Optional<Path> spill) {}
+
+    /// Rounds a weight to what the output file will hold, so that what is propagated is what is
+    /// saved.
+    @FunctionalInterface
+    public interface Rounding {
+        Tensor round(String layer, Tensor weight);
+    }
+
+    /// @param layers every pruned layer in order, those taken from the store included
+    public record Result(List<LayerReport> layers, Timings timings) {}
+
+    private final Decoder decoder;
+    private final Method method;
+    private final Sparsity sparsity;
+    private final Settings settings;
+    private final Rounding rounding;
+    private final Workers workers;
+    private final BlockStore store;
+    private final Consumer<RunEvent> listener;
+    private final Stopwatch watch = new Stopwatch();
+
+    public Driver(
+            Decoder decoder,
+            Method method,
+            Sparsity sparsity,
+            Settings settings,
+            Rounding rounding,
+            Workers workers,
+            BlockStore store,
+            Consumer<RunEvent> listener) {
+        this.decoder = decoder;
+        this.method = method;
+        this.sparsity = sparsity;
+        this.settings = settings;
+        this.rounding = rounding;
+        this.workers = workers;
+        this.store = store;
+        this.listener = listener;
+    }
+
+    /// Prunes; the new weights are in the store afterwards.
+    ///
+    /// @param calibration token ids `[sequences][time]`, all of one length; may be empty if the
+    ///     method needs no statistics
+    /// @throws IOException if the store cannot be read or written
+    /// @throws InvariantException if a method broke its promise
+    public Result run(int[][] calibration) throws IOException {
+        var reports = new ArrayList<LayerReport>();
+        var passes = method.passes();
+        for (int p = 0; p < passes.size(); p++) {
+            switch (passes.get(p)) {
+                case Sweep sweep -> reports.addAll(sweep(sweep, p, passes.size(), calibration));
+            }
+        }
+        return new Result(List.copyOf(reports), watch.timings());
+    }
+
+    private List<LayerReport> sweep(Sweep sweep, int pass, int passes, int[][] calibration)
+            throws IOException {
+        var needs = EnumSet.noneOf(Statistic.class);
+        sweep.steps().forEach(step -> needs.addAll(step.needs()));
+        var reports = new ArrayList<LayerReport>();
+        int blocks = decoder.config().blocks();
+        // Behind the last block that is still to be done nobody needs the stream.
+        int last = blocks - 1;
+        while (last >= 0 && store.isCommitted(pass, last)) {
+            last--;
+        }
+        try (var stream = needs.isEmpty() || last < 0 ? null : embed(calibration)) {
+            for (int b = 0; b < blocks; b++) {
+                listener.accept(new RunEvent.BlockStarted(pass, passes, b, blocks));
+                long start = System.nanoTime();
+                boolean resumed;
+                List<LayerReport> done;
+                try (var scope = Scope.open()) {
+                    int index = b;
+                    var block =
+                            watch.time(Phase.LOAD, () -> decoder.block(index, settings.compute()));
+                    var committed = store.load(pass, b);
+                    resumed = committed.isPresent();
+                    var next = Optional.ofNullable(b < last ? stream : null);
+                    if (resumed) {
+                        done = committed.get().reports();
+                        skip(block, committed.get(), next);
+                    } else {
+                        done = prune(scope, block, sweep, pass, b, stream, next);
+                    }
+                }
+                reports.addAll(done);
+                double error =
+                        done.stream()
+                                .mapToDouble(LayerReport::relativeError)
+                                .average()
+                                .orElse(Double.NaN);
+                double seconds = (System.nanoTime() - start) / 1e9;
+                listener.accept(
+                        new RunEvent.BlockDone(pass, passes, b, blocks, resumed, error, seconds));
+            }
+        }
+        return reports;
+    }
+
+    private CalibrationStream embed(int[][] calibration) throws IOException {
+        return watch.time(
+                Phase.LOAD,
+                () -> new CalibrationStream(decoder, calibration, workers, settings.spill()));
+    }
+
+    /// Takes a block that an earlier run committed, and moves the stream on as that run did.
+    private void skip(
+            Block block, BlockStore.Committed committed, Optional<CalibrationStream> next) {
+        if (settings.inputs() == Inputs.DENSE) {
+            next.ifPresent(stream -> propagate(stream, block));
+        }
+        replace(block, committed.weights());
+        if (settings.inputs() == Inputs.PRUNED) {
+            next.ifPresent(stream -> propagate(stream, block));
+        }
+    }
+
+    private List<LayerReport> prune(
+            Scope scope,
+            Block block,
+            Sweep sweep,
+            int pass,
+            int index,
+            CalibrationStream stream,
+            Optional<CalibrationStream> next)
+            throws IOException {
+        var layers =
+                block.linears().stream().filter(l -> settings.layers().test(l.name())).toList();
+        var dense = weights(layers);
+        var weights = dense;
+        if (pass > 0) {
+            weights = store.load(pass - 1, index).orElseThrow().weights();
+            replace(block, weights);
+        }
+        var reports = new ArrayList<LayerReport>();
+        boolean denseInputs = settings.inputs() == Inputs.DENSE;
+        for (int s = 0; s < sweep.steps().size(); s++) {
+            var step = sweep.steps().get(s);
+            if (denseInputs) {
+                replace(block, dense);
+            }
+            var pruned = new LinkedHashMap<String, Tensor>();
+            for (var turn : turns(layers, step.needs())) {
+                for (var done : pruneTurn(block, turn, step, s, pass, dense, weights, stream)) {
+                    pruned.put(done.report().name(), scope.adopt(done.weight()));
+                    reports.add(done.report());
+                }
+            }
+            weights = pruned;
+            if (!denseInputs) {
+                replace(block, weights);
+            }
+        }
+        next.ifPresent(following -> propagate(following, block));
+        replace(block, weights);
+        var finished = new BlockStore.Committed(weights, reports);
+        watch.time(
+                Phase.COMMIT,
+                () -> {
+                    store.commit(pass, index, finished);
+                    return null;
+                });
+        return reports;
+    }
+
+    /// Cuts the layers of a block into groups whose Grams fit the budget: one group, if it is
+    /// large enough.
+    private List<List<Linear>> turns(List<Linear> layers, Set<Statistic> needs) {
+        if (layers.isEmpty() || !needs.contains(Statistic.GRAM)) {
+            return List.of(layers);
+        }
+        var turns = new ArrayList<List<Linear>>();
+        var turn = new ArrayList<Linear>();
+        long bytes = 0;
+        for (var layer : layers) {
+            long gram = gramBytes(layer.columns(), workers.count());
+            if (!turn.isEmpty() && bytes + gram > settings.gramBytes()) {
+                turns.add(turn);
+                turn = new ArrayList<>();
+                bytes = 0;
+            }
+            turn.add(layer);
+            bytes += gram;
+        }
+        turns.add(turn);
+        return turns;
+    }
+
+    /// Bytes of one Gram while it is gathered: a float32 partial and a float64 total per worker.
+    public static long gramBytes(long columns, int workers) {
+        return 12 * columns * columns * workers;
+    }
+
+    /// A layer's new weight, kept beyond the scope of the task that made it.
+    private record Pruned(Tensor weight, LayerReport report) {}
+
+    private List<Pruned> pruneTurn(
+            Block block,
+            List<Linear> layers,
+            LayerPruner pruner,
+            int step,
+            int pass,
+            Map<String, Tensor> dense,
+            Map<String, Tensor> weights,
+            CalibrationStream stream) {
+        Map<String, LayerStats> stats =
+                pruner.needs().isEmpty() || layers.isEmpty()
+                        ? Map.of()
+                        : watch.time(
+                                Phase.CAPTURE, () -> stream.capture(block, layers, pruner.needs()));
+        try {
+            return watch.time(
+                    Phase.PRUNE,
+                    () -> {
+                        // The costliest first, so that the workers finish together.
+                        var order = new ArrayList<>(layers);
+                        order.sort(
+                                Comparator.comparingLong(
+                                        l -> -l.rows() * l.columns() * l.columns()));
+                        var tasks = new ArrayList<Callable<Pruned>>();
+                        for (var layer : order) {
+                            var context =
+                                    new LayerContext(
+                                            layer.name(),
+                                            weights.get(layer.name()),
+                                            dense.get(layer.name()),
+                                            stats.getOrDefault(layer.name(), LayerStats.NONE),
+                                            settings.seed());
+                            tasks.add(() -> pruneLayer(context, pruner, step, pass));
+                        }
+                        var done = new ArrayList<>(workers.all(tasks));
+                        done.sort(Comparator.comparingInt(p -> indexOf(layers, p.report().name())));
+                        done.forEach(p -> listener.accept(new RunEvent.LayerDone(p.report())));
+                        return done;
+                    });
+        } finally {
+            stats.values().stream()
+                    .flatMap(s -> s.inputGram().stream())
+                    .distinct()
+                    .forEach(Gram::close);
+        }
+    }
+
+    private Pruned pruneLayer(LayerContext layer, LayerPruner pruner, int step, int pass) {
+        long start = System.nanoTime();
+        try (var scope = Scope.open()) {
+            var result = pruner.prune(layer, sparsity);
+            Invariants.check(layer, result, sparsity);
+            var weight = rounding.round(layer.name(), result.weight());
+            var error = LayerError.of(layer, weight);
+            var report =
+                    new LayerReport(
+                            layer.name(),
+                            pass,
+                            step,
+                            weight.size(0),
+                            weight.size(1),
+                            Mask.ofNonZero(weight).sparsity(),
+                            error.relative(),
+                            error.kind(),
+                            (System.nanoTime() - start) / 1e9,
+                            result.notes());
+            return new Pruned(scope.keep(weight), report);
+        }
+    }
+
+    private void propagate(CalibrationStream stream, Block block) {
+        watch.time(
+                Phase.PROPAGATE,
+                () -> {
+                    stream.advance(block);
+                    return null;
+                });
+    }
+
+    private static Map<String, Tensor> weights(List<Linear> layers) {
+        var weights = new LinkedHashMap<String, Tensor>();
+        layers.forEach(layer -> weights.put(layer.name(), layer.weight()));
+        return weights;
+    }
+
+    private static void replace(Block block, Map<String, Tensor> weights) {
+        for (var layer : block.linears()) {
+            var weight = weights.get(layer.name());
+            if (weight != null && weight != layer.weight()) {
+                layer.replace(weight);
+            }
+        }
+    }
+
+    private static int indexOf(List<Linear> layers, String name) {
+        for (int i = 0; i < layers.size(); i++) {
+            if (layers.get(i).name().equals(name)) {
+                return i;
+            }
+        }
+        throw new IllegalStateException("no layer " + name);
+    }
+}

@@ -1,0 +1,10 @@
+package dev.pollard.prune;
+
+/// Whose activations a layer sees while statistics are gathered.
+public enum Inputs {
+    /// Those of the model pruned so far: every block is propagated again after it is pruned, as
+    /// SparseGPT and Wanda do. Two forward passes per block.
+    PRUNED,
+    /// Those of the dense model: errors of earlier blocks are not seen. One forward pass per block.
+    DENSE
+}

@@ -1,0 +1,25 @@
+package dev.pollard.prune;
+
+/// What a listener of a pruning run is told, in this order for every block.
+public sealed interface RunEvent {
+    /// @param pass 0-based
+    /// @param block 0-based
+    record BlockStarted(int pass, int passes, int block, int blocks) implements RunEvent {}
+
+    /// A layer is pruned.
+    record LayerDone(LayerReport layer) implements RunEvent {}
+
+    /// A block is pruned, committed, and its outputs are the inputs of the next.
+    ///
+    /// @param resumed whether it was taken from an earlier, interrupted run
+    /// @param relativeError mean over its layers, NaN if there are none
+    record BlockDone(
+            int pass,
+            int passes,
+            int block,
+            int blocks,
+            boolean resumed,
+            double relativeError,
+            double seconds)
+            implements RunEvent {}
+}

@@ -1,0 +1,14 @@
+package dev.pollard.prune;
+
+/// Wall-clock seconds of the phases of a pruning run.
+///
+/// @param load reading and dequantising blocks and embeddings
+/// @param capture forward passes that gather statistics
+/// @param prune the methods themselves, with their checks
+/// @param propagate forward passes through what was pruned
+/// @param commit writing finished blocks
+public record Timings(double load, double capture, double prune, double propagate, double commit) {
+    public double total() {
+        return load + capture + prune + propagate + commit;
+    }
+}

@@ -1,0 +1,56 @@
+package dev.pollard.recipe;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.PropertyNamingStrategies;
+import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.pollard.prune.RunEvent;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.io.Writer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.time.Instant;
+import java.util.LinkedHashMap;
+
+/// `events.jsonl`: what happened when, one JSON object per line; a resumed run adds to it.
+final class EventLog implements AutoCloseable {
+    static final String FILE_NAME = "events.jsonl";
+
+    private static final ObjectMapper JSON =
+            JsonMapper.builder()
+                    .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+                    .build();
+
+    private final Writer out;
+
+    EventLog(Path file) throws IOException {
+        out = Files.newBufferedWriter(file, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
+    }
+
+    /// @throws UncheckedIOException if the disk is full, say
+    void write(RunEvent event) {
+        var line = new LinkedHashMap<String, Object>();
+        line.put("ts", Instant.now().toString());
+        line.put(
+                "event",
+                switch (event) {
+                    case RunEvent.BlockStarted _ -> "block_started";
+                    case RunEvent.LayerDone _ -> "layer_done";
+                    case RunEvent.BlockDone _ -> "block_done";
+                });
+        line.put("data", event);
+        try {
+            out.write(JSON.writeValueAsString(line));
+            out.write('\n');
+            out.flush();
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    @Override
+    public void close() throws IOException {
+        out.close();
+    }
+}

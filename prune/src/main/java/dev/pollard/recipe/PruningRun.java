@@ -1,0 +1,611 @@
+package dev.pollard.recipe;
+
+import dev.pollard.data.Calibration;
+import dev.pollard.data.Evaluation;
+import dev.pollard.data.Sampling;
+import dev.pollard.data.Source;
+import dev.pollard.data.TokenWindows;
+import dev.pollard.eval.Perplexity;
+import dev.pollard.eval.PerplexityCache;
+import dev.pollard.eval.PerplexityResult;
+import dev.pollard.model.Compute;
+import dev.pollard.model.Model;
+import dev.pollard.model.ModelWriter;
+import dev.pollard.prune.Driver;
+import dev.pollard.prune.LayerReport;
+import dev.pollard.prune.Mask;
+import dev.pollard.prune.Method;
+import dev.pollard.prune.method.Methods;
+import dev.pollard.prune.method.Settings;
+import dev.pollard.tensor.Scope;
+import dev.pollard.tensor.Workers;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SequencedMap;
+
+/// One run from a dense model to a finished output folder: plan, calibrate, prune, save, re-open
+/// and verify, evaluate dense against pruned, record, move into place.
+///
+/// Everything that can be found wrong beforehand is found by [#prepare], before the first block.
+/// The output is made in a sibling folder and renamed at the end, so an output folder that exists
+/// is complete. What is finished of an interrupted run lies in the work folder.
+public final class PruningRun implements AutoCloseable {
+    private static final String PERPLEXITY = "perplexity:";
+    private static final int DEFAULT_LENGTH = 2048;
+    private static final int VERIFIED_TOKENS = 64;
+    private static final double COLLAPSED = 10;
+
+    private final Recipe recipe;
+    private final RunListener listener;
+    private final Model model;
+    private final Method method;
+    private final Settings settings;
+    private final List<Source> calibrationSources;
+    private final Map<String, Source> evaluationSources = new LinkedHashMap<>();
+    private final int calibrationLength;
+    private final int evaluationLength;
+    private final Plan plan;
+    private final PerplexityCache cache;
+    private final List<String> warnings = new ArrayList<>();
+
+    private PruningRun(Recipe recipe, Model model, PerplexityCache cache, RunListener listener)
+            throws IOException {
+        this.recipe = recipe;
+        this.cache = cache;
+        this.model = model;
+        this.listener = listener;
+        var pruning = recipe.pruning();
+        var entry = Methods.named(pruning.method());
+        this.settings = entry.settings(pruning.settings());
+        this.method = entry.create(settings);
+        int context = model.config().contextLength();
+        this.calibrationLength =
+                length("--calib-length", recipe.calibration().length().orElse(0), context);
+        this.evaluationLength =
+                length("--eval-length", recipe.evaluation().length().orElse(0), context);
+        this.calibrationSources =
+                recipe.calibration().sources().stream().map(Source::parse).toList();
+        for (String task : recipe.evaluation().tasks()) {
+            if (!task.startsWith(PERPLEXITY)) {
+                throw new IllegalArgumentException(
+                        "unknown evaluation '%s': give perplexity:[rows:]FILE or none"
+                                .formatted(task));
+            }
+            evaluationSources.put(task, Source.parse(task.substring(PERPLEXITY.length())));
+        }
+        checkFiles();
+        this.plan = Plan.of(model.checkpoint(), recipe, method, calibrationLength);
+        checkDisk();
+    }
+
+    /// Opens the model and checks everything that can be checked before the work.
+    ///
+    /// @param cache of dense results
+    /// @throws IllegalArgumentException if the recipe asks for what cannot be
+    /// @throws IOException if the model or a text is missing or malformed
+    /// @throws WillNotFitException if memory or disk will not suffice
+    public static PruningRun prepare(Recipe recipe, PerplexityCache cache, RunListener listener)
+            throws IOException {
+        // What needs no file comes first: the cheapest answer to a slip of the pen.
+        Methods.named(recipe.pruning().method()).settings(recipe.pruning().settings());
+        checkOutput(recipe.output());
+        var model = Model.open(recipe.model());
+        try {
+            return new PruningRun(recipe, model, cache, listener);
+        } catch (IOException | RuntimeException e) {
+            model.close();
+            throw e;
+        }
+    }
+
+    private static void checkOutput(Recipe.Output output) throws IOException {
+        Path folder = output.folder();
+        if (Files.exists(folder) && !output.overwrite()) {
+            throw new IllegalArgumentException(
+                    "%s exists: choose another -o, or give --overwrite".formatted(folder));
+        }
+        if (Files.exists(folder) && !Files.isDirectory(folder)) {
+            throw new IllegalArgumentException("%s is a file, not a folder".formatted(folder));
+        }
+        if (Files.isDirectory(folder) && !isReplaceable(folder)) {
+            throw new IllegalArgumentException(
+                    "%s holds no model: --overwrite replaces models only".formatted(folder));
+        }
+    }
+
+    /// Whether `--overwrite` may remove the folder: it is empty, or an output of Pollard.
+    private static boolean isReplaceable(Path folder) throws IOException {
+        try (var files = Files.list(folder)) {
+            return Files.exists(folder.resolve("pollard/report.json")) || files.findAny().isEmpty();
+        }
+    }
+
+    private int length(String option, int asked, int context) {
+        if (asked > context) {
+            throw new IllegalArgumentException(
+                    "%s %d is longer than the context of the model, %d"
+                            .formatted(option, asked, context));
+        }
+        return asked == 0 ? Math.min(DEFAULT_LENGTH, context) : asked;
+    }
+
+    private void checkFiles() throws IOException {
+        if (calibrationSources.isEmpty() && !needsNothing()) {
+            throw new IllegalArgumentException(
+                    "%s needs calibration text: give --calib FILE[:field]"
+                            .formatted(recipe.pruning().method()));
+        }
+        var sources = new ArrayList<>(calibrationSources);
+        sources.addAll(evaluationSources.values());
+        for (var source : sources) {
+            if (!Files.isReadable(source.file())) {
+                throw new NoSuchFileException(source.file().toString());
+            }
+        }
+    }
+
+    private boolean needsNothing() {
+        return Methods.named(recipe.pruning().method()).needs().isEmpty();
+    }
+
+    private void checkDisk() throws IOException {
+        Path parent = recipe.output().folder().toAbsolutePath().getParent();
+        while (parent != null && !Files.exists(parent)) {
+            parent = parent.getParent();
+        }
+        long free = Files.getFileStore(parent).getUsableSpace();
+        if (free < plan.diskBytes()) {
+            throw new WillNotFitException(
+                    "needs about %,d MB on disk, %s has %,d MB"
+                            .formatted(plan.diskBytes() >> 20, parent, free >> 20));
+        }
+    }
+
+    /// What the run will need.
+    public Plan plan() {
+        return plan;
+    }
+
+    public Model model() {
+        return model;
+    }
+
+    /// Tokens of a calibration sequence, the default resolved.
+    public int calibrationLength() {
+        return calibrationLength;
+    }
+
+    /// Does it all.
+    ///
+    /// @param command as typed, for the record
+    /// @param version of Pollard, for the record
+    /// @param publisher adds to the output folder what is made from the record
+    /// @throws IOException if a file cannot be read or written
+    /// @throws VerificationException if the output, read again, is not what was meant
+    public RunRecord execute(String command, String version, Publisher publisher)
+            throws IOException {
+        long start = System.nanoTime();
+        var resources = recipe.resources();
+        listener.step("reading " + recipe.model());
+        String weightsHash = model.sha256();
+        Optional<TokenWindows> calibration = readCalibration();
+        var evaluations = readEvaluations();
+        Path folder = recipe.output().folder().toAbsolutePath();
+        Path work = resources.work().orElse(sibling(folder, ".work"));
+        if (recipe.output().overwrite() && !resources.resume()) {
+            WorkFolder.delete(work);
+        }
+        RunRecord record;
+        Path partial = sibling(folder, ".partial");
+        try (var workers = new Workers(resources.threads());
+                var store =
+                        WorkFolder.open(
+                                work, identity(weightsHash, calibration), resources.resume());
+                var events = new EventLog(work.resolve(EventLog.FILE_NAME))) {
+            var result = prune(calibration, workers, store, events);
+            long saveStart = System.nanoTime();
+            listener.step("saving");
+            Folders.delete(partial);
+            save(partial, store);
+            double saveSeconds = secondsSince(saveStart);
+            long verifyStart = System.nanoTime();
+            listener.step("verifying");
+            var zeros = verify(partial, result.layers(), calibration);
+            double verifySeconds = secondsSince(verifyStart);
+            long evaluateStart = System.nanoTime();
+            var measured = evaluate(evaluations, partial, weightsHash, workers);
+            double evaluateSeconds = secondsSince(evaluateStart);
+            var timings = result.timings();
+            record =
+                    record(
+                            command,
+                            version,
+                            weightsHash,
+                            calibration,
+                            result,
+                            zeros,
+                            measured,
+                            partial,
+                            new RunRecord.Seconds(
+                                    secondsSince(start),
+                                    timings.load(),
+                                    timings.capture(),
+                                    timings.prune(),
+                                    timings.propagate(),
+                                    timings.commit(),
+                                    saveSeconds,
+                                    verifySeconds,
+                                    evaluateSeconds));
+            Path facts = Files.createDirectories(partial.resolve("pollard"));
+            Files.writeString(facts.resolve("report.json"), record.toJson());
+            publisher.publish(record, partial);
+            events.close();
+            Files.copy(work.resolve(EventLog.FILE_NAME), facts.resolve(EventLog.FILE_NAME));
+            Folders.moveIntoPlace(partial, folder);
+        } catch (IOException | RuntimeException e) {
+            Folders.delete(partial);
+            throw e;
+        }
+        WorkFolder.delete(work);
+        return record;
+    }
+
+    /// Adds files to an output folder that is not in place yet.
+    @FunctionalInterface
+    public interface Publisher {
+        void publish(RunRecord record, Path folder) throws IOException;
+    }
+
+    private static Path sibling(Path folder, String suffix) {
+        return folder.resolveSibling(folder.getFileName() + suffix);
+    }
+
+    private Optional<TokenWindows> readCalibration() throws IOException {
+        if (calibrationSources.isEmpty() || needsNothing()) {
+            return Optional.empty();
+        }
+        listener.step("reading calibration text");
+        var asked = recipe.calibration();
+        var windows =
+                new Calibration(
+                                calibrationSources,
+                                asked.samples(),
+                                calibrationLength,
+                                asked.random() ? Sampling.RANDOM : Sampling.CONSECUTIVE,
+                                recipe.pruning().seed())
+                        .read(model.tokenizer(), model.config().vocabularySize());
+        windows.origins()
+                .forEach(
+                        origin ->
+                                origin.notes()
+                                        .forEach(
+                                                note ->
+                                                        warnings.add(
+                                                                origin.source() + ": " + note)));
+        return Optional.of(windows);
+    }
+
+    private Map<String, TokenWindows> readEvaluations() throws IOException {
+        var windows = new LinkedHashMap<String, TokenWindows>();
+        for (var task : evaluationSources.entrySet()) {
+            listener.step("reading " + task.getKey());
+            windows.put(
+                    task.getKey(),
+                    new Evaluation(task.getValue(), evaluationLength, recipe.evaluation().limit())
+                            .read(model.tokenizer(), model.config().vocabularySize()));
+        }
+        return windows;
+    }
+
+    /// All that decides the bytes of the result.
+    private SequencedMap<String, String> identity(
+            String weightsHash, Optional<TokenWindows> calibration) {
+        var pruning = recipe.pruning();
+        var identity = new LinkedHashMap<String, String>();
+        identity.put("weights", weightsHash);
+        identity.put("method", pruning.method());
+        settings.values().forEach((name, value) -> identity.put(name, value.toString()));
+        identity.put("pattern", pruning.sparsity().toString());
+        identity.put("inputs", lower(pruning.inputs()));
+        identity.put("include", pruning.include().map(Object::toString).orElse(""));
+        identity.put("exclude", pruning.exclude().map(Object::toString).orElse(""));
+        identity.put("seed", Long.toString(pruning.seed()));
+        identity.put("calibration", calibration.map(TokenWindows::sha256).orElse(""));
+        identity.put("length", Integer.toString(calibrationLength));
+        identity.put("compute", recipe.resources().compute().toString());
+        identity.put("threads", Integer.toString(recipe.resources().threads()));
+        identity.put("dtype", recipe.output().dtype());
+        return identity;
+    }
+
+    private Driver.Result prune(
+            Optional<TokenWindows> calibration, Workers workers, WorkFolder store, EventLog events)
+            throws IOException {
+        var pruning = recipe.pruning();
+        var driverSettings =
+                new Driver.Settings(
+                        pruning.inputs(),
+                        pruning::covers,
+                        recipe.resources().compute(),
+                        pruning.seed(),
+                        plan.gramBytes(),
+                        plan.spill() ? Optional.of(store.path()) : Optional.empty());
+        var writer = new ModelWriter(model.checkpoint(), recipe.output().dtype());
+        var driver =
+                new Driver(
+                        model.decoder(),
+                        method,
+                        pruning.sparsity(),
+                        driverSettings,
+                        writer::rounded,
+                        workers,
+                        store,
+                        event -> {
+                            events.write(event);
+                            listener.pruning(event);
+                        });
+        return driver.run(calibration.map(PruningRun::sequences).orElse(new int[0][]));
+    }
+
+    private static int[][] sequences(TokenWindows windows) {
+        int[][] ids = new int[windows.count()][];
+        Arrays.setAll(ids, windows::get);
+        return ids;
+    }
+
+    /// Writes the output folder, layer by layer from the store.
+    private void save(Path partial, WorkFolder store) throws IOException {
+        int lastPass = method.passes().size() - 1;
+        var blocks = new LinkedHashMap<String, Integer>();
+        plan.layers().forEach(layer -> blocks.put(layer.name(), layer.block()));
+        new ModelWriter(model.checkpoint(), recipe.output().dtype())
+                .write(
+                        partial,
+                        layer -> {
+                            Integer block = blocks.get(layer);
+                            return block == null
+                                    ? Optional.empty()
+                                    : store.loadLayer(lastPass, block, layer);
+                        });
+    }
+
+    /// Opens what was written and holds it against what was meant: every tensor there, the zeros
+    /// counted, a forward pass finite.
+    ///
+    /// @return zeros of every pruned layer
+    private Map<String, Long> verify(
+            Path partial, List<LayerReport> reports, Optional<TokenWindows> calibration)
+            throws IOException {
+        var meant = new LinkedHashMap<String, LayerReport>();
+        reports.forEach(report -> meant.put(report.name(), report)); // the last step holds
+        var zeros = new LinkedHashMap<String, Long>();
+        try (var written = Model.open(partial)) {
+            if (written.checkpoint().parameters() != model.checkpoint().parameters()) {
+                throw new VerificationException(
+                        "the output has %,d weights, the model %,d"
+                                .formatted(
+                                        written.checkpoint().parameters(),
+                                        model.checkpoint().parameters()));
+            }
+            for (var entry : written.checkpoint().prunable()) {
+                var report = meant.get(entry.module());
+                if (report == null) {
+                    continue;
+                }
+                try (var _ = Scope.open()) {
+                    var mask = Mask.ofNonZero(written.weight(entry));
+                    if (mask.sparsity() != report.sparsity()) {
+                        throw new VerificationException(
+                                "%s was written with sparsity %.6f, not %.6f"
+                                        .formatted(
+                                                entry.module(),
+                                                mask.sparsity(),
+                                                report.sparsity()));
+                    }
+                    zeros.put(entry.module(), mask.pruned());
+                }
+            }
+            int[] ids =
+                    calibration
+                            .map(windows -> windows.get(0))
+                            .orElseGet(() -> new int[] {0, 1, 2, 3});
+            ids = Arrays.copyOf(ids, Math.min(ids.length, VERIFIED_TOKENS));
+            if (!written.forward(ids, Compute.FLOAT32).isFinite()) {
+                throw new VerificationException("the logits of the output are not finite");
+            }
+        }
+        return zeros;
+    }
+
+    /// A perplexity of both models on the same windows.
+    private record Measured(
+            String task,
+            TokenWindows windows,
+            PerplexityResult dense,
+            boolean fromCache,
+            PerplexityResult pruned) {}
+
+    private List<Measured> evaluate(
+            Map<String, TokenWindows> evaluations,
+            Path partial,
+            String weightsHash,
+            Workers workers)
+            throws IOException {
+        if (evaluations.isEmpty()) {
+            return List.of();
+        }
+        var compute = recipe.resources().compute();
+        var perplexity = new Perplexity(compute, workers);
+        var measured = new ArrayList<Measured>();
+        try (var pruned = Model.open(partial)) {
+            for (var evaluation : evaluations.entrySet()) {
+                String task = evaluation.getKey();
+                var windows = evaluation.getValue();
+                var key = PerplexityCache.Key.of(weightsHash, windows, compute);
+                var found = cache.find(key);
+                found.note().ifPresent(this::warn);
+                var dense =
+                        found.result().isPresent()
+                                ? found.result().get()
+                                : perplexity.measure(
+                                        model.decoder(), windows, progress("dense " + task));
+                if (found.result().isEmpty()) {
+                    cache.store(key, dense).ifPresent(this::warn);
+                }
+                var after =
+                        perplexity.measure(pruned.decoder(), windows, progress("pruned " + task));
+                if (after.perplexity() > COLLAPSED * dense.perplexity()) {
+                    warn(
+                            "%s: perplexity rose from %.2f to %.4g: the pruned model is of no use"
+                                    .formatted(task, dense.perplexity(), after.perplexity()));
+                }
+                measured.add(new Measured(task, windows, dense, found.result().isPresent(), after));
+            }
+        }
+        return measured;
+    }
+
+    private Perplexity.Progress progress(String what) {
+        return (done, total) -> listener.evaluating(what, done, total);
+    }
+
+    private void warn(String message) {
+        warnings.add(message);
+        listener.warn(message);
+    }
+
+    private RunRecord record(
+            String command,
+            String version,
+            String weightsHash,
+            Optional<TokenWindows> calibration,
+            Driver.Result result,
+            Map<String, Long> zeros,
+            List<Measured> measured,
+            Path partial,
+            RunRecord.Seconds seconds)
+            throws IOException {
+        var pruning = recipe.pruning();
+        var checkpoint = model.checkpoint();
+        for (var layer : result.layers()) {
+            layer.notes().forEach(note -> warnings.add(layer.name() + ": " + note));
+        }
+        long pruned = plan.layers().stream().mapToLong(l -> l.rows() * l.columns()).sum();
+        long removed = zeros.values().stream().mapToLong(n -> n).sum();
+        var values = new LinkedHashMap<String, String>();
+        settings.values().forEach((name, value) -> values.put(name, value.toString()));
+        return new RunRecord(
+                1,
+                version,
+                command,
+                Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),
+                new RunRecord.ModelFacts(
+                        recipe.model().toString(),
+                        model.config().architecture(),
+                        checkpoint.storage(),
+                        checkpoint.parameters(),
+                        checkpoint.prunableParameters(),
+                        checkpoint.bytes(),
+                        weightsHash),
+                new RunRecord.MethodFacts(
+                        pruning.method(),
+                        values,
+                        lower(pruning.inputs()),
+                        lower(recipe.resources().compute())),
+                pruning.sparsity().toString(),
+                pruning.seed(),
+                calibrationFacts(calibration),
+                result.layers().stream().map(PruningRun::facts).toList(),
+                (double) removed / pruned,
+                measured.stream().map(PruningRun::facts).toList(),
+                size(partial, zeros),
+                seconds,
+                PeakMemory.bytes().orElse(null),
+                List.copyOf(warnings));
+    }
+
+    private RunRecord.CalibrationFacts calibrationFacts(Optional<TokenWindows> calibration) {
+        return calibration
+                .map(
+                        windows ->
+                                new RunRecord.CalibrationFacts(
+                                        recipe.calibration().sources(),
+                                        recipe.calibration().random() ? "random" : "consecutive",
+                                        windows.count(),
+                                        windows.length(),
+                                        windows.tokens(),
+                                        windows.sha256()))
+                .orElseGet(() -> new RunRecord.CalibrationFacts(List.of(), "none", 0, 0, 0, ""));
+    }
+
+    private static RunRecord.LayerFacts facts(LayerReport layer) {
+        return new RunRecord.LayerFacts(
+                layer.name(),
+                layer.rows(),
+                layer.columns(),
+                layer.sparsity(),
+                layer.relativeError(),
+                lower(layer.error()),
+                layer.seconds(),
+                layer.notes());
+    }
+
+    private static RunRecord.EvaluationFacts facts(Measured measured) {
+        var pruned = measured.pruned();
+        var error = pruned.standardError();
+        return new RunRecord.EvaluationFacts(
+                measured.task(),
+                "perplexity",
+                measured.dense().perplexity(),
+                pruned.perplexity(),
+                error.isPresent() ? error.getAsDouble() : null,
+                measured.windows().origins().getFirst().tokens(),
+                pruned.windows(),
+                pruned.windowsAvailable(),
+                pruned.length(),
+                measured.windows().origins().getFirst().bos().toString(),
+                pruned.sha256(),
+                measured.fromCache());
+    }
+
+    /// The output as it is, and with one bit per weight and the non-zeros alone.
+    private RunRecord.Size size(Path partial, Map<String, Long> zeros) throws IOException {
+        try (var written = Model.open(partial)) {
+            long dense = written.checkpoint().bytes();
+            long bitmask = dense;
+            for (var entry : written.checkpoint().prunable()) {
+                Long removed = zeros.get(entry.module());
+                if (removed != null) {
+                    long weights = entry.weight().shape().elements();
+                    bitmask -= removed * (entry.stored().data().byteSize() / weights);
+                    bitmask += Math.ceilDiv(weights, 8);
+                }
+            }
+            return new RunRecord.Size(dense, bitmask);
+        }
+    }
+
+    private static String lower(Enum<?> constant) {
+        return constant.name().toLowerCase(Locale.ROOT);
+    }
+
+    private static double secondsSince(long nanos) {
+        return (System.nanoTime() - nanos) / 1e9;
+    }
+
+    @Override
+    public void close() {
+        model.close();
+    }
+}

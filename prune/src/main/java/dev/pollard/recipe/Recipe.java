@@ -1,0 +1,105 @@
+package dev.pollard.recipe;
+
+import dev.pollard.model.Compute;
+import dev.pollard.prune.Inputs;
+import dev.pollard.prune.Sparsity;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.regex.Pattern;
+
+/// Everything a run was asked to do. What is left open is decided when the model is known.
+///
+/// @param model folder or file of the dense model
+/// @param pruning what is done to which layers
+/// @param calibration what the statistics are gathered from
+/// @param evaluation what is measured, dense against pruned
+/// @param resources what the run may use
+/// @param output what is written, and where
+public record Recipe(
+        Path model,
+        Pruning pruning,
+        Calibration calibration,
+        Evaluation evaluation,
+        Resources resources,
+        Output output) {
+
+    /// @param method key in the catalogue
+    /// @param settings the method's own settings, by name
+    /// @param include only modules whose name contains a match
+    /// @param exclude no module whose name contains a match
+    /// @param seed of everything that draws: calibration windows and methods
+    public record Pruning(
+            String method,
+            Map<String, String> settings,
+            Sparsity sparsity,
+            Inputs inputs,
+            Optional<Pattern> include,
+            Optional<Pattern> exclude,
+            long seed) {
+        public Pruning {
+            settings = Map.copyOf(settings);
+        }
+
+        /// Whether the module of this name is to be pruned.
+        boolean covers(String layer) {
+            return include.map(p -> p.matcher(layer).find()).orElse(true)
+                    && !exclude.map(p -> p.matcher(layer).find()).orElse(false);
+        }
+    }
+
+    /// @param sources as the user wrote them: `FILE[:field]`
+    /// @param samples number of sequences
+    /// @param length tokens of each; `min(2048, context)` if empty
+    /// @param random whether windows are drawn, or taken in order
+    public record Calibration(
+            List<String> sources, int samples, OptionalInt length, boolean random) {
+        public Calibration {
+            sources = List.copyOf(sources);
+            if (samples < 1) {
+                throw new IllegalArgumentException(
+                        "calibration samples must be positive: " + samples);
+            }
+            if (length.isPresent() && length.getAsInt() < 2) {
+                throw new IllegalArgumentException(
+                        "calibration length must be at least 2: " + length.getAsInt());
+            }
+        }
+    }
+
+    /// @param tasks as the user wrote them: `perplexity:[rows:]FILE`
+    /// @param length tokens of a window; `min(2048, context)` if empty
+    /// @param limit number of windows; all if empty
+    public record Evaluation(List<String> tasks, OptionalInt length, OptionalInt limit) {
+        public Evaluation {
+            tasks = List.copyOf(tasks);
+            if (length.isPresent() && length.getAsInt() < 2) {
+                throw new IllegalArgumentException(
+                        "evaluation length must be at least 2: " + length.getAsInt());
+            }
+            if (limit.isPresent() && limit.getAsInt() < 1) {
+                throw new IllegalArgumentException(
+                        "evaluation limit must be positive: " + limit.getAsInt());
+            }
+        }
+    }
+
+    /// @param threads workers, each with one thread
+    /// @param memoryBytes what the process may take; a limit that is planned for, not enforced
+    /// @param work folder for unfinished runs; beside the output if empty
+    public record Resources(
+            Compute compute, int threads, long memoryBytes, Optional<Path> work, boolean resume) {
+        public Resources {
+            if (threads < 1) {
+                throw new IllegalArgumentException("threads must be positive: " + threads);
+            }
+        }
+    }
+
+    /// @param folder a Hugging Face folder that does not exist yet
+    /// @param dtype `keep`, or `float32`, `float16`, `bfloat16`
+    /// @param overwrite whether a folder that exists is replaced
+    public record Output(Path folder, String dtype, boolean overwrite) {}
+}

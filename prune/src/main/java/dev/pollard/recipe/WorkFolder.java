@@ -1,0 +1,223 @@
+package dev.pollard.recipe;
+
+import com.fasterxml.jackson.core.type.TypeReference;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.pollard.format.DType;
+import dev.pollard.format.Shape;
+import dev.pollard.format.TensorView;
+import dev.pollard.format.safetensors.SafetensorsFile;
+import dev.pollard.format.safetensors.SafetensorsWriter;
+import dev.pollard.prune.BlockStore;
+import dev.pollard.prune.LayerReport;
+import dev.pollard.tensor.Tensor;
+import java.io.IOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SequencedMap;
+import java.util.function.Predicate;
+import java.util.regex.Pattern;
+
+/// Where a run keeps its finished blocks until the output is complete, so that it can be resumed.
+///
+/// `run.json` holds everything that decides the bytes of the result (hashes of weights and
+/// calibration ids among it); `pass-P-block-B.safetensors` the new weights of a block in float32.
+/// Every file is written beside its place, forced to disk and renamed, so a file that exists is
+/// complete. One process at a time: the folder is locked while it is open.
+public final class WorkFolder implements BlockStore, AutoCloseable {
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final String REPORTS = "layers";
+
+    private static final Predicate<String> OURS =
+            Pattern.compile(
+                            "run\\.json|lock|events\\.jsonl|pass-\\d+-block-\\d+\\.safetensors|.*\\.partial")
+                    .asMatchPredicate();
+
+    private final Path folder;
+    private final FileChannel lockFile;
+
+    private WorkFolder(Path folder, FileChannel lockFile) {
+        this.folder = folder;
+        this.lockFile = lockFile;
+    }
+
+    /// Opens the folder for a run.
+    ///
+    /// @param identity all that decides the result, as text by name
+    /// @param resume go on with what is there; otherwise the folder must not hold a run
+    /// @throws IllegalArgumentException if it holds a run and `resume` is false, or a run with
+    ///     another identity, or another process uses it
+    public static WorkFolder open(
+            Path folder, SequencedMap<String, String> identity, boolean resume) throws IOException {
+        Path manifest = folder.resolve("run.json");
+        boolean exists = Files.exists(manifest);
+        if (exists && !resume) {
+            throw new IllegalArgumentException(
+                    "an unfinished run lies in %s: --resume continues it, --overwrite starts anew"
+                            .formatted(folder));
+        }
+        Files.createDirectories(folder);
+        var channel = lock(folder);
+        try {
+            if (exists) {
+                check(folder, manifest, identity);
+            } else {
+                Path partial = folder.resolve("run.json.partial");
+                Files.write(
+                        partial, JSON.writerWithDefaultPrettyPrinter().writeValueAsBytes(identity));
+                Files.move(partial, manifest, StandardCopyOption.ATOMIC_MOVE);
+            }
+            return new WorkFolder(folder, channel);
+        } catch (IOException | RuntimeException e) {
+            channel.close();
+            throw e;
+        }
+    }
+
+    private static FileChannel lock(Path folder) throws IOException {
+        var channel =
+                FileChannel.open(
+                        folder.resolve("lock"),
+                        StandardOpenOption.CREATE,
+                        StandardOpenOption.WRITE);
+        try {
+            FileLock lock = channel.tryLock();
+            if (lock != null) {
+                return channel;
+            }
+        } catch (OverlappingFileLockException _) {
+            // Held by this process: the same answer as for another one.
+        }
+        channel.close();
+        throw new IllegalArgumentException("another run is using the work folder " + folder);
+    }
+
+    private static void check(Path folder, Path manifest, Map<String, String> identity)
+            throws IOException {
+        Map<String, String> before;
+        try {
+            before =
+                    JSON.readValue(
+                            Files.readAllBytes(manifest),
+                            new TypeReference<LinkedHashMap<String, String>>() {});
+        } catch (com.fasterxml.jackson.core.JacksonException e) {
+            throw new IllegalArgumentException(
+                    "%s is not a work folder of Pollard".formatted(folder), e);
+        }
+        var differences = new ArrayList<String>();
+        var names = new LinkedHashMap<>(before);
+        names.putAll(identity);
+        for (String name : names.keySet()) {
+            String was = before.getOrDefault(name, "(none)");
+            String is = identity.getOrDefault(name, "(none)");
+            if (!was.equals(is)) {
+                differences.add("%s was %s, is %s".formatted(name, was, is));
+            }
+        }
+        if (!differences.isEmpty()) {
+            throw new IllegalArgumentException(
+                    "the work folder %s belongs to another run: %s (--overwrite starts anew)"
+                            .formatted(folder, String.join("; ", differences)));
+        }
+    }
+
+    public Path path() {
+        return folder;
+    }
+
+    private Path file(int pass, int block) {
+        return folder.resolve("pass-%d-block-%04d.safetensors".formatted(pass, block));
+    }
+
+    @Override
+    public void commit(int pass, int block, Committed finished) throws IOException {
+        var tensors = new ArrayList<SafetensorsWriter.Declaration>();
+        finished.weights()
+                .forEach(
+                        (name, weight) ->
+                                tensors.add(
+                                        new SafetensorsWriter.Declaration(
+                                                name, DType.F32, Shape.of(weight.shape()))));
+        var metadata = Map.of(REPORTS, JSON.writeValueAsString(finished.reports()));
+        try (var writer = SafetensorsWriter.create(file(pass, block), tensors, metadata)) {
+            for (var weight : finished.weights().entrySet()) {
+                writer.writeFloats(weight.getKey(), weight.getValue().segment());
+            }
+            writer.commit();
+        }
+    }
+
+    @Override
+    public Optional<Committed> load(int pass, int block) throws IOException {
+        if (!Files.exists(file(pass, block))) {
+            return Optional.empty();
+        }
+        try (var file = SafetensorsFile.open(file(pass, block))) {
+            var weights = new LinkedHashMap<String, Tensor>();
+            List<LayerReport> reports =
+                    JSON.readValue(
+                            file.metadata().get(REPORTS),
+                            new TypeReference<List<LayerReport>>() {});
+            for (var stored : file.tensors().values()) {
+                weights.put(stored.name(), read(stored));
+            }
+            return Optional.of(new Committed(weights, reports));
+        }
+    }
+
+    /// One layer of a committed block, `[out, in]` float32 in the current scope.
+    ///
+    /// @throws IllegalStateException if the block is not committed or has no such layer
+    public Tensor loadLayer(int pass, int block, String layer) throws IOException {
+        try (var file = SafetensorsFile.open(file(pass, block))) {
+            var stored = file.tensors().get(layer);
+            if (stored == null) {
+                throw new IllegalStateException(layer + " is not in " + file.path());
+            }
+            return read(stored);
+        }
+    }
+
+    private static Tensor read(TensorView stored) {
+        var weight = Tensor.empty(stored.shape().sizes().stream().mapToLong(n -> n).toArray());
+        stored.readFloats(0, weight.elements(), weight.segment());
+        return weight;
+    }
+
+    @Override
+    public boolean isCommitted(int pass, int block) {
+        return Files.exists(file(pass, block));
+    }
+
+    /// Removes what a run left in the folder, and the folder if nothing else is in it.
+    public static void delete(Path folder) throws IOException {
+        if (!Files.isDirectory(folder)) {
+            return;
+        }
+        try (var files = Files.list(folder)) {
+            for (Path file : files.filter(f -> OURS.test(f.getFileName().toString())).toList()) {
+                Files.delete(file);
+            }
+        }
+        try (var files = Files.list(folder)) {
+            if (files.findAny().isPresent()) {
+                return;
+            }
+        }
+        Files.delete(folder);
+    }
+
+    @Override
+    public void close() throws IOException {
+        lockFile.close();
+    }
+}

@@ -1,0 +1,216 @@
+package dev.pollard.stats;
+
+import dev.pollard.tensor.Scope;
+import dev.pollard.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.IdentityHashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+
+/// Gathers statistics of what enters the layers of one block, worker by worker.
+///
+/// Every worker adds to sums of its own, and [#finish] adds those in worker order: the same worker
+/// count gives the same bits. Layers that are given the same tensor object one after the other
+/// share one statistic.
+public final class InputStats implements AutoCloseable {
+    /// Rows summed in float32 before they go into the float64 total.
+    private static final long FLOAT_ROWS = 4096;
+
+    private final boolean gram;
+    private final List<Share> shares = new ArrayList<>();
+
+    /// @param needs what to gather; [Statistic#GRAM] includes the mean squares
+    /// @param workers how many workers will add
+    public InputStats(Set<Statistic> needs, int workers) {
+        this.gram = needs.contains(Statistic.GRAM);
+        for (int i = 0; i < workers; i++) {
+            shares.add(new Share());
+        }
+    }
+
+    /// Adds the inputs `x [rows, in]` of `layer`; called by one thread per worker.
+    public void add(int worker, String layer, Tensor x) {
+        shares.get(worker).add(layer, x);
+    }
+
+    /// The statistics by layer. Layers with the same inputs get the same [Gram] object; the caller
+    /// closes the Grams.
+    ///
+    /// @throws IllegalStateException if nothing was added
+    public Map<String, LayerStats> finish() {
+        var sums = shares.getFirst().byLayer;
+        if (sums.isEmpty()) {
+            throw new IllegalStateException("no inputs were added");
+        }
+        var statistics = new IdentityHashMap<Sum, LayerStats>();
+        var byLayer = new LinkedHashMap<String, LayerStats>();
+        sums.forEach(
+                (layer, sum) ->
+                        byLayer.put(
+                                layer, statistics.computeIfAbsent(sum, _ -> merge(layer, sum))));
+        return byLayer;
+    }
+
+    private LayerStats merge(String layer, Sum first) {
+        for (var share : shares.subList(1, shares.size())) {
+            var other = share.byLayer.get(layer);
+            if (other != null) {
+                first.merge(other);
+            }
+        }
+        return first.statistics();
+    }
+
+    @Override
+    public void close() {
+        var sums = Collections.newSetFromMap(new IdentityHashMap<Sum, Boolean>());
+        shares.forEach(share -> sums.addAll(share.byLayer.values()));
+        sums.forEach(Sum::close);
+    }
+
+    /// The sums of one worker.
+    private final class Share {
+        final Map<String, Sum> byLayer = new LinkedHashMap<>();
+        private Tensor lastInput;
+        private Sum last;
+
+        void add(String layer, Tensor x) {
+            if (x == lastInput) {
+                byLayer.putIfAbsent(layer, last);
+                return;
+            }
+            last =
+                    byLayer.computeIfAbsent(
+                            layer, _ -> gram ? new GramSum(x.size(1)) : new SquareSum(x.size(1)));
+            last.add(x);
+            lastInput = x;
+        }
+    }
+
+    private sealed interface Sum {
+        void add(Tensor x);
+
+        void merge(Sum other);
+
+        LayerStats statistics();
+
+        void close();
+    }
+
+    /// `Σ x²` by column, float64.
+    private static final class SquareSum implements Sum {
+        private final double[] total;
+        private long rows;
+
+        SquareSum(long columns) {
+            total = new double[Math.toIntExact(columns)];
+        }
+
+        @Override
+        public void add(Tensor x) {
+            try (var _ = Scope.open()) {
+                float[] squares = x.square().sum(0).toFloats();
+                for (int j = 0; j < total.length; j++) {
+                    total[j] += squares[j];
+                }
+            }
+            rows += x.size(0);
+        }
+
+        @Override
+        public void merge(Sum other) {
+            var sum = (SquareSum) other;
+            for (int j = 0; j < total.length; j++) {
+                total[j] += sum.total[j];
+            }
+            rows += sum.rows;
+        }
+
+        @Override
+        public LayerStats statistics() {
+            float[] mean = new float[total.length];
+            for (int j = 0; j < mean.length; j++) {
+                mean[j] = (float) (total[j] / rows);
+            }
+            return LayerStats.of(mean, rows);
+        }
+
+        @Override
+        public void close() {}
+    }
+
+    /// `Σ xᵀx`, the upper triangle: float32 over [#FLOAT_ROWS] rows, float64 beyond.
+    private static final class GramSum implements Sum {
+        private final Tensor partial;
+        private Tensor total; // float64, only once there are more rows than one partial holds
+        private long partialRows;
+        private long rows;
+
+        GramSum(long columns) {
+            try (var scope = Scope.open()) {
+                partial = scope.keep(Tensor.zeros(columns, columns));
+            }
+        }
+
+        @Override
+        public void add(Tensor x) {
+            if (partialRows + x.size(0) > FLOAT_ROWS) {
+                flush();
+            }
+            Tensor.addGram_(partial, x.contiguous());
+            partialRows += x.size(0);
+            rows += x.size(0);
+        }
+
+        private void flush() {
+            if (partialRows == 0) {
+                return;
+            }
+            try (var scope = Scope.open()) {
+                if (total == null) {
+                    total = scope.keep(partial.toFloat64());
+                } else {
+                    total.add_(partial);
+                }
+                partial.zero_();
+            }
+            partialRows = 0;
+        }
+
+        @Override
+        public void merge(Sum other) {
+            var sum = (GramSum) other;
+            flush();
+            sum.flush();
+            if (sum.total != null) {
+                if (total == null) {
+                    total = sum.total;
+                    sum.total = null;
+                } else {
+                    total.add_(sum.total);
+                }
+            }
+            rows += sum.rows;
+        }
+
+        @Override
+        public LayerStats statistics() {
+            flush();
+            try (var scope = Scope.open()) {
+                var mean = total.mul_(1.0 / rows).toFloat32().symmetricFromUpper();
+                return LayerStats.of(new Gram(scope.keep(mean), rows));
+            }
+        }
+
+        @Override
+        public void close() {
+            partial.close();
+            if (total != null) {
+                total.close();
+            }
+        }
+    }
+}
