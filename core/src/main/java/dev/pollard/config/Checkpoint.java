@@ -7,16 +7,21 @@ import dev.pollard.format.Shape;
 import dev.pollard.format.StoredTensor;
 import dev.pollard.format.TensorFile;
 import dev.pollard.format.gguf.GgufFile;
+import dev.pollard.format.safetensors.ShardIndex;
 import dev.pollard.format.safetensors.ShardedSafetensors;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.HashSet;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -38,6 +43,8 @@ public final class Checkpoint implements AutoCloseable {
             return name.substring(0, name.lastIndexOf('.'));
         }
     }
+
+    private static final long HASHED_AT_ONCE = 1 << 20;
 
     private static final String CONFIG = "config.json";
 
@@ -90,7 +97,12 @@ public final class Checkpoint implements AutoCloseable {
         }
         ObjectNode json = ConfigReader.json(configFile);
         ModelConfig config = ConfigReader.config(configFile, json);
-        return bound(folder, ShardedSafetensors.open(folder), json, config);
+        boolean safetensors =
+                Files.exists(folder.resolve(ShardedSafetensors.SINGLE_FILE_NAME))
+                        || Files.exists(folder.resolve(ShardIndex.FILE_NAME))
+                        || !TorchFolder.isThere(folder);
+        TensorFile file = safetensors ? ShardedSafetensors.open(folder) : TorchFolder.open(folder);
+        return bound(folder, file, json, config);
     }
 
     private static Checkpoint openGguf(Path path) throws IOException {
@@ -208,6 +220,51 @@ public final class Checkpoint implements AutoCloseable {
     /// numbers.
     public boolean isGguf() {
         return file instanceof GgufFile;
+    }
+
+    /// Name of the file in which a Hugging Face folder with the same shards holds a tensor; always
+    /// `.safetensors`.
+    ///
+    /// @throws IllegalArgumentException if the file has no tensor of this name
+    public String shardOf(String tensor) {
+        return switch (file) {
+            case ShardedSafetensors folder -> folder.shardOf(tensor);
+            case TorchFolder folder ->
+                    folder.shardOf(tensor)
+                            .replaceFirst("^pytorch_model", "model")
+                            .replaceFirst("\\.(bin|pt|pth)$", ".safetensors");
+            default -> ShardedSafetensors.SINGLE_FILE_NAME;
+        };
+    }
+
+    /// Whether a tensor of the file is a second copy of the embedding table: models with a tied
+    /// head
+    /// are sometimes saved with both.
+    public boolean isTiedCopy(String tensor) {
+        return config.tiedHead()
+                && tensor.matches("(language_model\\.)?(lm_head|embed_out)\\.weight");
+    }
+
+    /// SHA-256, in hexadecimal, of configuration, names, shapes and numbers: the same weights in
+    /// another shard layout have another hash. Reads the whole file.
+    public String sha256() {
+        try {
+            MessageDigest digest = MessageDigest.getInstance("SHA-256");
+            digest.update(json.toString().getBytes(StandardCharsets.UTF_8));
+            for (StoredTensor tensor : file.tensors().values()) {
+                String head =
+                        "\n%s %s %s\n".formatted(tensor.name(), tensor.storage(), tensor.shape());
+                digest.update(head.getBytes(StandardCharsets.UTF_8));
+                MemorySegment data = tensor.data();
+                for (long at = 0; at < data.byteSize(); at += HASHED_AT_ONCE) {
+                    long length = Math.min(HASHED_AT_ONCE, data.byteSize() - at);
+                    digest.update(data.asSlice(at, length).asByteBuffer());
+                }
+            }
+            return HexFormat.of().formatHex(digest.digest());
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException("every JDK has SHA-256", e);
+        }
     }
 
     /// The `config.json`, or what it would be for a GGUF file. A copy.

@@ -10,10 +10,16 @@ import dev.pollard.config.ModelConfig;
 import dev.pollard.config.OptConfig;
 import dev.pollard.config.Phi3Config;
 import dev.pollard.format.MalformedFileException;
+import dev.pollard.format.gguf.GgufFile;
+import dev.pollard.tensor.Scope;
+import dev.pollard.tensor.Tensor;
+import dev.pollard.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.Optional;
 
 /// A model on disk, opened to be computed with.
 ///
@@ -26,6 +32,7 @@ public final class Model implements AutoCloseable {
     private final Checkpoint checkpoint;
     private final Weights weights;
     private final Decoder decoder;
+    private Optional<Tokenizer> tokenizer; // null until it is asked for
 
     private Model(Checkpoint checkpoint) {
         this.checkpoint = checkpoint;
@@ -82,10 +89,65 @@ public final class Model implements AutoCloseable {
         return decoder;
     }
 
+    /// A weight as the decoder computes with it: float32, matrices `[out, in]`, in the current
+    /// scope.
+    ///
+    /// @throws UncheckedIOException if it holds NaN or infinite numbers: names it
+    public Tensor weight(Checkpoint.Entry entry) {
+        return weights.load(entry);
+    }
+
+    /// The whole forward pass of one sequence, block by block: logits `[time, vocabulary]`.
+    ///
+    /// @throws IllegalArgumentException if an id is outside the vocabulary or the sequence is
+    ///     longer than the positions of the model
+    public Tensor forward(int[] ids, Compute compute) {
+        try (var scope = Scope.open()) {
+            Tensor x = decoder.embed(ids); // [time, hidden]
+            for (int index = 0; index < config().blocks(); index++) {
+                try (var block = Scope.open()) {
+                    x = block.release(decoder.block(index, compute).forward(x, Tap.NONE));
+                }
+            }
+            return scope.release(decoder.logits(x));
+        }
+    }
+
+    /// The tokenizer beside or inside the weights, if there is one. Closed with the model.
+    ///
+    /// @throws MalformedFileException if there is one, and it is broken or of a kind that is not
+    ///     supported
+    public synchronized Optional<Tokenizer> tokenizer() throws IOException {
+        if (tokenizer == null) {
+            tokenizer = readTokenizer();
+        }
+        return tokenizer;
+    }
+
+    private Optional<Tokenizer> readTokenizer() throws IOException {
+        if (checkpoint.file() instanceof GgufFile gguf) {
+            return gguf.metadata().contains("tokenizer.ggml.model")
+                    ? Optional.of(Tokenizer.fromGguf(gguf))
+                    : Optional.empty();
+        }
+        boolean any =
+                Files.exists(path().resolve("tokenizer.json"))
+                        || Files.exists(path().resolve("vocab.json"));
+        return any ? Optional.of(Tokenizer.fromHuggingFaceFolder(path())) : Optional.empty();
+    }
+
+    /// See [Checkpoint#sha256].
+    public String sha256() {
+        return checkpoint.sha256();
+    }
+
     /// Frees what the decoder keeps and unmaps the file.
     @Override
     public void close() {
         weights.residents().close();
+        if (tokenizer != null) {
+            tokenizer.ifPresent(Tokenizer::close);
+        }
         checkpoint.close();
     }
 }

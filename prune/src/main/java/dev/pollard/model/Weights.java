@@ -49,7 +49,8 @@ final class Weights {
         return new InBlock(index, compute);
     }
 
-    private Tensor load(Entry entry) {
+    /// Reads a weight into the current scope.
+    Tensor load(Entry entry) {
         var shape = entry.weight().shape();
         Tensor tensor = Tensor.empty(shape.sizes().stream().mapToLong(Long::longValue).toArray());
         checkpoint.read(entry, tensor.segment());
