@@ -34,6 +34,7 @@ final class CommandLines {
 
     private static CommandLine commands(Console console) {
         var root = new CommandLine(new RootCommand());
+        root.addSubcommand(new RunCommand(console));
         root.addSubcommand(new InspectCommand(console));
         root.addSubcommand(new MethodsCommand(console));
         root.addSubcommand(new ModelsCommand(console));
@@ -77,7 +78,7 @@ final class CommandLines {
 
     private static void frame(CommandSpec spec) {
         spec.usageMessage()
-                .synopsisHeading("@|bold Usage|@ ")
+                .synopsisHeading("%n@|bold Usage:|@ ")
                 .descriptionHeading("%n")
                 .parameterListHeading("%n@|bold Arguments|@%n")
                 .optionListHeading("%n@|bold Options|@%n")

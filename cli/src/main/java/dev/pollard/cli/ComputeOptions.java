@@ -1,6 +1,10 @@
 package dev.pollard.cli;
 
 import dev.pollard.model.Compute;
+import dev.pollard.tensor.Bf16;
+import dev.pollard.tensor.Bf16Probe;
+import dev.pollard.tensor.Engine;
+import java.io.IOException;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
@@ -36,6 +40,28 @@ final class ComputeOptions {
                     "'%d' is not between 1 and %d".formatted(threads, MOST_THREADS));
         }
         this.threads = threads;
+    }
+
+    /// Makes sure that the machine can do what was asked for, before libtorch loads.
+    ///
+    /// @throws IllegalArgumentException if bf16 was asked for and does not work here
+    void prepare(Console console) throws IOException {
+        if (compute != Compute.BFLOAT16) {
+            return;
+        }
+        try {
+            switch (Bf16Probe.run()) {
+                case Bf16.Plain _ -> {}
+                case Bf16.Capped(String instructionSet, _) ->
+                        Engine.limitInstructionSet(instructionSet);
+                case Bf16.Unusable(String reason) ->
+                        throw new IllegalArgumentException(
+                                "--compute bf16 does not work on this machine: " + reason);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new IOException("interrupted while the CPU was probed", e);
+        }
     }
 
     int threads() {

@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import jdk.incubator.vector.FloatVector;
 import picocli.CommandLine.Command;
@@ -16,8 +17,7 @@ import picocli.CommandLine.Mixin;
 
 @Command(
         name = "doctor",
-        description =
-                "Checks this machine: Java, vector code, memory, disk, native libraries, bf16.",
+        header = "Checks this machine: Java, vector code, memory, disk, native libraries, bf16.",
         footer = {
             "",
             "@|bold Example|@",
@@ -187,26 +187,22 @@ final class DoctorCommand implements Callable<Integer> {
         if (output.verbose) {
             lines.forEach(console::raw);
         }
-        return String.join(
-                ", ",
-                lines.stream()
-                        .map(line -> line.replaceFirst("^- ", ""))
-                        .filter(
-                                line ->
-                                        line.startsWith("CPU capability")
-                                                || line.startsWith("Intel(R) MKL-DNN")
-                                                || line.contains("TORCH_VERSION"))
-                        .map(DoctorCommand::inBrief)
-                        .toList());
+        String settings = find(lines, "TORCH_VERSION").orElse("");
+        return "%s, BLAS %s, %s, %s"
+                .formatted(
+                        setting(settings, "TORCH_VERSION"),
+                        setting(settings, "BLAS_INFO"),
+                        find(lines, "CPU capability").orElse("CPU capability not told"),
+                        find(lines, "MKL-DNN")
+                                .map(line -> line.replaceFirst(" \\(Git.*", ""))
+                                .orElse("no oneDNN"));
     }
 
-    /// The long line of build settings holds version and BLAS; the others are short.
-    private static String inBrief(String line) {
-        if (!line.contains("TORCH_VERSION")) {
-            return line;
-        }
-        return "version %s, BLAS %s"
-                .formatted(setting(line, "TORCH_VERSION"), setting(line, "BLAS_INFO"));
+    private static Optional<String> find(List<String> lines, String word) {
+        return lines.stream()
+                .filter(line -> line.contains(word))
+                .map(line -> line.replaceFirst("^- ", ""))
+                .findFirst();
     }
 
     private static String setting(String line, String name) {

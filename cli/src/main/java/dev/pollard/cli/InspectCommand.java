@@ -30,9 +30,10 @@ import picocli.CommandLine.TypeConversionException;
 
 @Command(
         name = "inspect",
+        header = "Shows what a model file or folder holds.",
         description = {
-            "Shows what a model file or folder holds: architecture, tensors, shapes, storage,",
-            "zeros, and whether weights satisfy 2:4 or 4:8."
+            "Architecture, tensors, shapes, storage, zeros, and whether weights satisfy 2:4 or 4:8.",
+            "Fast, for nothing is loaded: files are mapped, and zeros are counted on request."
         },
         footer = {
             "",
@@ -118,12 +119,12 @@ final class InspectCommand implements Callable<Integer> {
             throws IOException {
         console.raw(printable(path.toString()));
         console.raw(
-                "  %s, %s, %s tensors, %s parameters"
+                "  %s, %s, %s, %s"
                         .formatted(
                                 ModelFiles.format(file),
                                 Quantities.bytes(bytes(tensors)),
-                                Quantities.count(tensors.size()),
-                                Quantities.count(parameters(tensors))));
+                                Quantities.count(tensors.size(), "tensor"),
+                                Quantities.count(parameters(tensors), "parameter")));
         var facts = architecture(file);
         if (!facts.isEmpty()) {
             var words = new ArrayList<String>();
@@ -305,10 +306,10 @@ final class InspectCommand implements Callable<Integer> {
                 .sorted((a, b) -> Long.compare(bytes(b.getValue()), bytes(a.getValue())))
                 .map(
                         entry ->
-                                "%s (%s tensors, %s)"
+                                "%s (%s, %s)"
                                         .formatted(
                                                 entry.getKey(),
-                                                Quantities.count(entry.getValue().size()),
+                                                Quantities.count(entry.getValue().size(), "tensor"),
                                                 Quantities.bytes(bytes(entry.getValue()))))
                 .toList();
     }

@@ -11,7 +11,7 @@ import picocli.CommandLine.Parameters;
 
 @Command(
         name = "methods",
-        description = "Lists the pruning methods, or explains one with its settings.",
+        header = "Lists the pruning methods, or explains one with its settings.",
         footer = {
             "",
             "@|bold Examples|@",

@@ -16,9 +16,7 @@ import picocli.CommandLine.Parameters;
 
 @Command(
         name = "models",
-        description = {
-            "Lists the architectures and formats that can be pruned, or the models in a folder."
-        },
+        header = "Lists what can be pruned: architectures and formats, or the models in a folder.",
         footer = {
             "",
             "@|bold Examples|@",

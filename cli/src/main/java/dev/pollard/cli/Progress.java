@@ -77,6 +77,11 @@ final class Progress implements AutoCloseable {
                 .build();
     }
 
+    /// Units finished so far.
+    synchronized long done() {
+        return done;
+    }
+
     /// One more unit is finished.
     ///
     /// @param facts what is worth knowing of it, in order: `method → sparsegpt`, `error → 0.0123`

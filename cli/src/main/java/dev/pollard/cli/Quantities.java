@@ -27,6 +27,11 @@ final class Quantities {
         return String.format(Locale.ROOT, "%,d", count);
     }
 
+    /// With the noun it counts: `1 tensor`, `272 tensors`.
+    static String count(long count, String noun) {
+        return count(count) + " " + noun + (count == 1 ? "" : "s");
+    }
+
     /// Two digits after the point: `49.97 %`.
     static String percent(double fraction) {
         return String.format(Locale.ROOT, "%.2f %%", 100 * fraction);

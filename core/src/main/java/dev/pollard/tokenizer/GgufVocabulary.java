@@ -12,6 +12,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 
 /// Turns the tokenizer in a GGUF file's metadata into a `tokenizer.json`.
 ///
@@ -82,7 +83,7 @@ final class GgufVocabulary {
                                                 "'%s' is unknown (known: %s)"
                                                         .formatted(name, PreTokenization.known())));
         var json = TokenizerJson.byteLevelBpe(ids, merges(), pre, false);
-        return finish(json, id(BOS), id(EOS), pre.addsBos());
+        return finish(json, id(UNKNOWN), id(BOS), id(EOS), pre.addsBos());
     }
 
     private TokenizerDefinition sentencePieceBpe() throws MalformedFileException {
@@ -100,18 +101,19 @@ final class GgufVocabulary {
                         SentencePieceMerges.of(mergeable(), scores),
                         unknown.map(tokens::get).orElse(null),
                         metadata.bool(ADD_SPACE_PREFIX).orElse(true));
-        return finish(json, bos, eos, true);
+        return finish(json, unknown, bos, eos, true);
     }
 
     private TokenizerDefinition finish(
             Map<String, Object> json,
+            Optional<Integer> unknown,
             Optional<Integer> bos,
             Optional<Integer> eos,
             boolean addsBosUnlessSaid)
             throws MalformedFileException {
         boolean addBos = bos.isPresent() && metadata.bool(ADD_BOS).orElse(addsBosUnlessSaid);
         boolean addEos = eos.isPresent() && metadata.bool(ADD_EOS).orElse(false);
-        TokenizerJson.addTokens(json, addedTokens(bos, eos));
+        TokenizerJson.addTokens(json, addedTokens(Stream.of(unknown, bos, eos)));
         TokenizerJson.frame(
                 json,
                 addBos ? List.of(special(bos.get())) : List.of(),
@@ -121,12 +123,17 @@ final class GgufVocabulary {
         return new TokenizerDefinition(
                 gguf.path(),
                 TokenizerJson.write(json),
-                config(bosToken, eosToken, addBos, addEos),
+                config(unknown, bosToken, eosToken, addBos, addEos),
                 bosToken,
                 eosToken);
     }
 
-    private String config(String bosToken, String eosToken, boolean addBos, boolean addEos)
+    private String config(
+            Optional<Integer> unknown,
+            String bosToken,
+            String eosToken,
+            boolean addBos,
+            boolean addEos)
             throws MalformedFileException {
         var config = new LinkedHashMap<String, Object>();
         config.put("tokenizer_class", "PreTrainedTokenizerFast");
@@ -139,7 +146,7 @@ final class GgufVocabulary {
         if (!eosToken.isEmpty()) {
             config.put("eos_token", eosToken);
         }
-        id(UNKNOWN).ifPresent(id -> config.put("unk_token", tokens.get(id)));
+        unknown.ifPresent(id -> config.put("unk_token", tokens.get(id)));
         id(PADDING).ifPresent(id -> config.put("pad_token", tokens.get(id)));
         metadata.string(CHAT_TEMPLATE).ifPresent(text -> config.put("chat_template", text));
         return TokenizerJson.write(config);
@@ -201,8 +208,7 @@ final class GgufVocabulary {
         return mergeable;
     }
 
-    private List<AddedToken> addedTokens(Optional<Integer> bos, Optional<Integer> eos)
-            throws MalformedFileException {
+    private List<AddedToken> addedTokens(Stream<Optional<Integer>> named) {
         var added = new TreeMap<Integer, AddedToken>();
         for (int id = 0; id < tokens.size(); id++) {
             if (hasType(id, TYPE_CONTROL) || hasType(id, TYPE_UNKNOWN)) {
@@ -211,9 +217,7 @@ final class GgufVocabulary {
                 added.put(id, new AddedToken(id, tokens.get(id), false));
             }
         }
-        bos.ifPresent(id -> added.put(id, special(id)));
-        eos.ifPresent(id -> added.put(id, special(id)));
-        id(UNKNOWN).ifPresent(id -> added.put(id, special(id)));
+        named.flatMap(Optional::stream).forEach(id -> added.put(id, special(id)));
         return List.copyOf(added.values());
     }
 

@@ -13,8 +13,10 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.OptionalInt;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -201,7 +203,9 @@ class TokenizerTest {
         try (var tokenizer = open(sentencePiece().entry("tokenizer.chat_template", "{{x}}"))) {
             Path out = Files.createDirectory(folder.resolve("out"));
             tokenizer.saveTo(out);
-            assertTrue(Files.readString(out.resolve("tokenizer_config.json")).contains("{{x}}"));
+            String config = Files.readString(out.resolve("tokenizer_config.json"));
+            assertTrue(config.contains("\"chat_template\":\"{{x}}\""), config);
+            assertTrue(config.contains("\"unk_token\":\"<unk>\""), config);
             try (var again = Tokenizer.fromHuggingFaceFolder(out)) {
                 assertEquals(tokenizer.toJson(), again.toJson());
                 assertEquals(tokenizer.bos(), again.bos());
@@ -288,6 +292,25 @@ class TokenizerTest {
             assertThrows(IllegalArgumentException.class, () -> tokenizer.encode("\udc00ab", false));
             assertThrows(
                     IllegalArgumentException.class, () -> tokenizer.decode(new int[] {10}, false));
+        }
+    }
+
+    @Test
+    void threadsMayShareATokenizer() throws IOException {
+        try (var tokenizer = open(byteLevel())) {
+            List<int[]> alone =
+                    IntStream.range(0, 500)
+                            .mapToObj(n -> tokenizer.encode("ab ab12 ".repeat(n), false))
+                            .toList();
+            assertTrue(
+                    IntStream.range(0, 500)
+                            .parallel()
+                            .allMatch(
+                                    n ->
+                                            Arrays.equals(
+                                                    alone.get(n),
+                                                    tokenizer.encode(
+                                                            "ab ab12 ".repeat(n), false))));
         }
     }
 }

@@ -32,7 +32,8 @@ final class TextReader {
     /// otherwise fill the memory with.
     private static final int LONGEST = 1 << 28;
 
-    private static final ObjectMapper JSON =
+    private static final ObjectMapper JSON = new ObjectMapper();
+    private static final ObjectMapper ONE_VALUE =
             JsonMapper.builder().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS).build();
     private static final CsvMapper CSV = new CsvMapper();
 
@@ -52,6 +53,9 @@ final class TextReader {
     /// @throws IllegalArgumentException if the records have no such field
     static void read(Source source, Sink sink) throws IOException {
         try (var in = Utf8Reader.open(source.file())) {
+            if (in.isEmpty()) {
+                throw empty(source.file());
+            }
             switch (source) {
                 case Source.Document(Path file) ->
                         new TextReader(file, Optional.empty()).whole(in, sink);
@@ -81,7 +85,7 @@ final class TextReader {
             text.append(buffer, 0, read);
         }
         if (text.toString().isBlank()) {
-            throw empty();
+            throw empty(file);
         }
         sink.accept(text.toString());
     }
@@ -97,7 +101,7 @@ final class TextReader {
             }
         }
         if (blank) {
-            throw empty();
+            throw empty(file);
         }
     }
 
@@ -111,7 +115,7 @@ final class TextReader {
             none = false;
             JsonNode node;
             try {
-                node = JSON.readTree(line);
+                node = ONE_VALUE.readTree(line);
             } catch (JsonProcessingException e) {
                 long inLine =
                         Math.max(0, e.getLocation() == null ? 0 : e.getLocation().getCharOffset());
@@ -127,7 +131,7 @@ final class TextReader {
             }
         }
         if (none) {
-            throw empty();
+            throw empty(file);
         }
     }
 
@@ -136,7 +140,7 @@ final class TextReader {
         try (JsonParser parser = JSON.createParser(in)) {
             JsonToken opening = parser.nextToken();
             if (opening == null) {
-                throw empty();
+                throw empty(file);
             }
             if (opening != JsonToken.START_ARRAY && opening != JsonToken.START_OBJECT) {
                 throw new MalformedFileException(
@@ -158,7 +162,7 @@ final class TextReader {
                 }
             }
             if (number == 0) {
-                throw empty();
+                throw empty(file);
             }
             if (parser.nextToken() != null) {
                 throw new MalformedFileException(
@@ -198,7 +202,7 @@ final class TextReader {
                 }
             }
             if (none) {
-                throw empty();
+                throw empty(file);
             }
         } catch (JsonProcessingException e) {
             throw new MalformedFileException(
@@ -299,7 +303,7 @@ final class TextReader {
                 : "line %d: %s".formatted(e.getLocation().getLineNr(), e.getOriginalMessage());
     }
 
-    private MalformedFileException empty() {
+    private static MalformedFileException empty(Path file) {
         return new MalformedFileException(file, 0, "empty: there is no text in it");
     }
 

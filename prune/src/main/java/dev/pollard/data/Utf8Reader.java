@@ -70,6 +70,11 @@ final class Utf8Reader extends Reader {
         }
     }
 
+    /// Whether the file holds no characters; only before the first is read.
+    boolean isEmpty() {
+        return ended && !chars.hasRemaining();
+    }
+
     /// Byte offset of character `index` (0-based, without a byte order mark): for the message
     /// about a file that proved bad there.
     static long byteOffset(Path file, long index) throws IOException {

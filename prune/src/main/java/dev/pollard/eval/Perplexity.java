@@ -140,11 +140,8 @@ public final class Perplexity {
     private static double loss(Decoder model, Tensor x, int[] ids) {
         int predicted = ids.length - 1;
         int rows =
-                (int)
-                        Math.clamp(
-                                LOGITS_BYTES / (4L * model.config().vocabularySize()),
-                                16,
-                                predicted);
+                Math.toIntExact(
+                        Math.max(16, LOGITS_BYTES / (4L * model.config().vocabularySize())));
         double sum = 0;
         for (int row = 0; row < predicted; row += rows) {
             try (var _ = Scope.open()) {

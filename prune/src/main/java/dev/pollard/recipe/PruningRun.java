@@ -12,6 +12,7 @@ import dev.pollard.model.Compute;
 import dev.pollard.model.Model;
 import dev.pollard.model.ModelWriter;
 import dev.pollard.prune.Driver;
+import dev.pollard.prune.Inputs;
 import dev.pollard.prune.LayerReport;
 import dev.pollard.prune.Mask;
 import dev.pollard.prune.Method;
@@ -45,6 +46,8 @@ public final class PruningRun implements AutoCloseable {
     private static final int DEFAULT_LENGTH = 2048;
     private static final int VERIFIED_TOKENS = 64;
     private static final double COLLAPSED = 10;
+    private static final double PROBE_SECONDS = 2;
+    private static final String PARTIAL = ".partial";
 
     private final Recipe recipe;
     private final RunListener listener;
@@ -177,13 +180,28 @@ public final class PruningRun implements AutoCloseable {
         return plan;
     }
 
-    public Model model() {
-        return model;
+    /// Seconds that the forward passes and Grams of pruning will take, by count of operations and
+    /// the rate that this machine reaches in [#PROBE_SECONDS].
+    public double estimatedSeconds() {
+        try (var workers = new Workers(recipe.resources().threads())) {
+            double rate = Plan.probe(model.config(), calibrationLength, workers, PROBE_SECONDS);
+            long tokens = (long) recipe.calibration().samples() * calibrationLength;
+            return plan.operations(
+                            model.config(),
+                            tokens,
+                            calibrationLength,
+                            recipe.pruning().inputs() == Inputs.PRUNED)
+                    / rate;
+        }
     }
 
-    /// Tokens of a calibration sequence, the default resolved.
-    public int calibrationLength() {
-        return calibrationLength;
+    /// Removes the output that is not in place yet, as far as that is possible.
+    public void discardPartial() {
+        try {
+            Folders.delete(sibling(recipe.output().folder().toAbsolutePath(), PARTIAL));
+        } catch (IOException e) {
+            listener.warn("could not remove the unfinished output: " + e.getMessage());
+        }
     }
 
     /// Does it all.
@@ -207,7 +225,7 @@ public final class PruningRun implements AutoCloseable {
             WorkFolder.delete(work);
         }
         RunRecord record;
-        Path partial = sibling(folder, ".partial");
+        Path partial = sibling(folder, PARTIAL);
         try (var workers = new Workers(resources.threads());
                 var store =
                         WorkFolder.open(
@@ -250,7 +268,6 @@ public final class PruningRun implements AutoCloseable {
             Path facts = Files.createDirectories(partial.resolve("pollard"));
             Files.writeString(facts.resolve("report.json"), record.toJson());
             publisher.publish(record, partial);
-            events.close();
             Files.copy(work.resolve(EventLog.FILE_NAME), facts.resolve(EventLog.FILE_NAME));
             Folders.moveIntoPlace(partial, folder);
         } catch (IOException | RuntimeException e) {
@@ -376,7 +393,7 @@ public final class PruningRun implements AutoCloseable {
                             Integer block = blocks.get(layer);
                             return block == null
                                     ? Optional.empty()
-                                    : store.loadLayer(lastPass, block, layer);
+                                    : Optional.of(store.loadLayer(lastPass, block, layer));
                         });
     }
 

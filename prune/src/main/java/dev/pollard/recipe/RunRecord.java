@@ -92,7 +92,7 @@ public record RunRecord(
             Double stderr,
             long tokens,
             int windows,
-            int windowsAvailable,
+            long windowsAvailable,
             int length,
             String bos,
             String sha256,

@@ -1,6 +1,7 @@
 package dev.pollard.tensor;
 
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -67,7 +68,7 @@ public final class Bf16Probe {
                 process.destroyForcibly().waitFor();
                 return new Answer.Fails("no answer within %d s".formatted(SECONDS));
             }
-            return read(answer, process.exitValue());
+            return read(answer, log, process.exitValue());
         } finally {
             delete(folder);
         }
@@ -101,22 +102,28 @@ public final class Bf16Probe {
                         .toList());
     }
 
-    private static Answer read(Path answer, int status) throws IOException {
+    private static Answer read(Path answer, Path log, int status) throws IOException {
         if (!Files.exists(answer)) {
             return new Answer.Fails(
                     Files.exists(answer.resolveSibling("crash"))
                             ? "the CPU traps on it"
-                            : "the probe ended with status " + status);
+                            : "the probe ended with status %d: %s"
+                                    .formatted(status, firstLine(log)));
         }
         var lines = Files.readAllLines(answer);
         double error = Double.parseDouble(lines.getFirst());
         if (!(error <= TOLERANCE)) {
             return new Answer.Fails("results are off by %.3g".formatted(error));
         }
-        if (status != 0) {
-            return new Answer.Fails("the probe ended with status " + status);
-        }
         return new Answer.Works(Double.parseDouble(lines.getLast()));
+    }
+
+    private static String firstLine(Path log) throws IOException {
+        // Written by native code, perhaps: any bytes.
+        return new String(Files.readAllBytes(log), StandardCharsets.ISO_8859_1)
+                .lines()
+                .findFirst()
+                .orElse("no word");
     }
 
     private static void delete(Path folder) throws IOException {

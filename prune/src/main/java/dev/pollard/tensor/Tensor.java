@@ -531,7 +531,7 @@ public final class Tensor implements AutoCloseable {
     /// @throws NotPositiveDefiniteException if there is no such `L`; this is garbage then
     /// @throws IllegalStateException if this is not a contiguous square float64 matrix
     public Tensor inverseCholesky_() {
-        if (t.scalar_type() != ScalarType.Double
+        if (t.scalar_type().intern() != ScalarType.Double
                 || !t.is_contiguous()
                 || t.dim() != 2
                 || t.size(0) != t.size(1)) {

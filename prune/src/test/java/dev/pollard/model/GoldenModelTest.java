@@ -65,8 +65,7 @@ class GoldenModelTest {
         try (Stream<Path> files = Files.list(folder)) {
             for (Path file :
                     files.filter(f -> f.getFileName().toString().startsWith("model")).toList()) {
-                Files.createSymbolicLink(
-                        temporary.resolve(file.getFileName()), file.toAbsolutePath());
+                Files.copy(file, temporary.resolve(file.getFileName()));
             }
         }
         Files.copy(folder.resolve("config.legacy.json"), temporary.resolve("config.json"));

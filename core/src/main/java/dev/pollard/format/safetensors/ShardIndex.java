@@ -2,7 +2,9 @@ package dev.pollard.format.safetensors;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
+import com.fasterxml.jackson.core.util.DefaultIndenter;
 import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
+import com.fasterxml.jackson.core.util.Separators;
 import dev.pollard.format.MalformedFileException;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -17,6 +19,13 @@ import java.util.SequencedMap;
 public final class ShardIndex {
     /// Its name in the folder.
     public static final String FILE_NAME = "model.safetensors.index.json";
+
+    /// As transformers lays it out, the same on every system.
+    private static final Separators LAYOUT =
+            Separators.createDefaultInstance()
+                    .withObjectFieldValueSpacing(Separators.Spacing.AFTER);
+
+    private static final DefaultIndenter INDENT = new DefaultIndenter("  ", "\n");
 
     /// @param position offset of the tensor's name in the index file
     /// @param shard a plain file name, checked to stay in the folder
@@ -83,7 +92,7 @@ public final class ShardIndex {
             throws IOException {
         ByteArrayOutputStream text = new ByteArrayOutputStream();
         try (JsonGenerator json = new JsonFactory().createGenerator(text)) {
-            json.setPrettyPrinter(new DefaultPrettyPrinter());
+            json.setPrettyPrinter(new DefaultPrettyPrinter(LAYOUT).withObjectIndenter(INDENT));
             json.writeStartObject();
             json.writeObjectFieldStart("metadata");
             json.writeNumberField("total_size", totalBytes);

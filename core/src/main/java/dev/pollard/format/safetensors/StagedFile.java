@@ -3,7 +3,6 @@ package dev.pollard.format.safetensors;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -37,18 +36,19 @@ final class StagedFile implements AutoCloseable {
             while (bytes.hasRemaining()) {
                 at += channel.write(bytes, at);
             }
-        } catch (FileSystemException e) {
-            throw e;
         } catch (IOException e) {
-            // A channel says "No space left on device" without saying where.
-            throw new IOException("cannot write " + target + ": " + e.getMessage(), e);
+            throw cannotWrite(e);
         }
     }
 
     /// Once this returns, the target is complete and on disk.
     void commit() throws IOException {
-        channel.force(true);
-        channel.close();
+        try {
+            channel.force(true);
+            channel.close();
+        } catch (IOException e) {
+            throw cannotWrite(e);
+        }
         Files.move(
                 staging,
                 target,
@@ -62,6 +62,11 @@ final class StagedFile implements AutoCloseable {
                 entry.force(true);
             }
         }
+    }
+
+    /// A channel says "No space left on device" without saying where.
+    private IOException cannotWrite(IOException e) {
+        return new IOException("cannot write " + target + ": " + e.getMessage(), e);
     }
 
     @Override

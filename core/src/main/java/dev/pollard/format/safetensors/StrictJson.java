@@ -27,11 +27,10 @@ final class StrictJson implements AutoCloseable {
 
     private static final int MAX_DEPTH = 16;
 
-    /// Symbol tables are off: the names come from outside and are seen once.
+    /// Names are not interned: they come from outside and are seen once.
     private static final JsonFactory FACTORY =
             JsonFactory.builder()
                     .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
-                    .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
                     .streamReadConstraints(
                             StreamReadConstraints.builder()
                                     .maxNestingDepth(MAX_DEPTH)
@@ -110,7 +109,12 @@ final class StrictJson implements AutoCloseable {
 
     String string(String what) throws IOException {
         expect(JsonToken.VALUE_STRING, what + " is not a string");
-        return wellFormed(parser.getText());
+        try {
+            // The parser reads a string only when asked for it, so this may find a bad one.
+            return wellFormed(parser.getText());
+        } catch (JsonProcessingException e) {
+            throw malformed(e);
+        }
     }
 
     /// Steps to the next integer of the array entered last; false when the array ends here.
@@ -127,10 +131,15 @@ final class StrictJson implements AutoCloseable {
 
     /// The integer stepped to last.
     long integer(String what) throws IOException {
-        if (parser.getNumberType() == JsonParser.NumberType.BIG_INTEGER) {
-            throw malformed(what + " holds a number beyond 63 bits");
+        long value;
+        try {
+            if (parser.getNumberType() == JsonParser.NumberType.BIG_INTEGER) {
+                throw malformed(what + " holds a number beyond 63 bits");
+            }
+            value = parser.getLongValue();
+        } catch (JsonProcessingException e) {
+            throw malformed(e);
         }
-        long value = parser.getLongValue();
         if (value < 0) {
             throw malformed(what + " holds the negative number " + value);
         }

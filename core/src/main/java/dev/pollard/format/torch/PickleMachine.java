@@ -389,7 +389,10 @@ final class PickleMachine {
     }
 
     private int u8() throws MalformedFileException {
-        return Byte.toUnsignedInt(take(1).get());
+        if (!program.hasRemaining()) {
+            throw malformed("pickle ends inside an instruction");
+        }
+        return Byte.toUnsignedInt(program.get());
     }
 
     private long u32() throws MalformedFileException {

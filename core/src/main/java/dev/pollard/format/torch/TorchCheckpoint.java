@@ -36,7 +36,7 @@ public final class TorchCheckpoint implements TensorFile {
     /// Bounds for values that contain each other, or themselves.
     private static final int MAX_DEPTH = 64;
 
-    private static final int MAX_VISITS = 1_000_000;
+    private static final int MAX_VISITS = 500_000;
     private static final int MAX_NAME = 4096;
     private static final int MAX_PICKLE_BYTES = 1 << 24;
     private static final int MAX_BYTE_ORDER_BYTES = 16;

@@ -1,0 +1,48 @@
+package dev.pollard.cli;
+
+import dev.pollard.recipe.PruningRun;
+import java.time.Duration;
+
+/// What `run --dry-run` shows.
+final class PlanView {
+    private PlanView() {}
+
+    static void print(Console console, PruningRun run) {
+        var plan = run.plan();
+        var layers = new Table("LAYER", ">ROWS", ">COLUMNS", ">GRAM");
+        for (var layer : plan.layers()) {
+            layers.row(
+                    layer.name(),
+                    Long.toString(layer.rows()),
+                    Long.toString(layer.columns()),
+                    layer.gramBytes() == 0 ? "-" : Quantities.bytes(layer.gramBytes()));
+        }
+        layers.print(console);
+        console.raw("");
+        var memory = plan.memory();
+        var needs = new Table("NEEDS", ">", "");
+        row(needs, "base", memory.base(), "Java, libtorch, pages of the model");
+        row(needs, "block", memory.block(), "weights of one block, dense and new");
+        row(
+                needs,
+                "activations",
+                memory.activations(),
+                plan.spill() ? "kept in a file, memory is short" : "of all calibration sequences");
+        row(needs, "Grams", memory.grams(), "of one block, or of one turn if memory is short");
+        row(needs, "solver", memory.solver(), "");
+        row(needs, "forward", memory.forward(), "");
+        row(needs, "evaluation", memory.evaluation(), "instead of activations, Grams and solver");
+        row(needs, "peak memory", memory.peak(), "");
+        row(needs, "disk", plan.diskBytes(), "output and work folder");
+        double seconds = run.estimatedSeconds();
+        needs.row(
+                "time",
+                "about " + Quantities.duration(Duration.ofSeconds((long) Math.ceil(seconds))),
+                "pruning, from the speed measured just now; evaluation comes on top");
+        needs.print(console);
+    }
+
+    private static void row(Table table, String name, long bytes, String remark) {
+        table.row(name, Quantities.bytes(bytes), remark);
+    }
+}

@@ -1,0 +1,74 @@
+package dev.pollard.cli;
+
+import dev.pollard.recipe.RunRecord;
+import java.nio.file.Path;
+import java.time.Duration;
+
+/// The table at the end of a run.
+final class RecordView {
+    private RecordView() {}
+
+    static void print(Console console, RunRecord record, Path out, boolean quiet) {
+        var table = new Table("MEASURED", ">DENSE", ">PRUNED", "");
+        for (var evaluation : record.evaluations()) {
+            table.row(
+                    evaluation.task(),
+                    number(evaluation.dense()),
+                    number(evaluation.pruned()),
+                    "%s%d of %d windows of %d tokens, BOS %s"
+                            .formatted(
+                                    evaluation.stderr() == null
+                                            ? ""
+                                            : "± " + number(evaluation.stderr()) + ", ",
+                                    evaluation.windows(),
+                                    evaluation.windowsAvailable(),
+                                    evaluation.length(),
+                                    evaluation.bos()));
+        }
+        table.row(
+                "zeros in pruned layers",
+                "",
+                "%.2f %%".formatted(100 * record.sparsity()),
+                "%s, %s, %d layers"
+                        .formatted(
+                                record.method().name(), record.pattern(), record.layers().size()));
+        table.row(
+                "bytes on disk",
+                Quantities.bytes(record.model().bytes()),
+                Quantities.bytes(record.size().denseBytes()),
+                "the zeros are stored: one bit per weight and the rest would be "
+                        + Quantities.bytes(record.size().bitmaskBytes()));
+        var seconds = record.seconds();
+        table.row(
+                "time",
+                "",
+                duration(seconds.total()),
+                "capture %s, prune %s, propagate %s, evaluate %s"
+                        .formatted(
+                                duration(seconds.capture()),
+                                duration(seconds.prune()),
+                                duration(seconds.propagate()),
+                                duration(seconds.evaluate())));
+        if (record.peakRssBytes() != null) {
+            table.row("peak memory", "", Quantities.bytes(record.peakRssBytes()), "");
+        }
+        table.print(console);
+        if (!quiet) {
+            for (String warning : record.warnings()) {
+                console.raw("note: " + Console.oneLine(warning));
+            }
+            console.raw("");
+            console.raw(
+                    "%s is a Hugging Face folder; the report is %s"
+                            .formatted(out, out.resolve("pollard/report.html")));
+        }
+    }
+
+    private static String number(double value) {
+        return value >= 10_000 ? "%.4g".formatted(value) : "%.3f".formatted(value);
+    }
+
+    private static String duration(double seconds) {
+        return Quantities.duration(Duration.ofMillis((long) (1000 * seconds)));
+    }
+}

@@ -1,0 +1,441 @@
+package dev.pollard.cli;
+
+import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import dev.pollard.data.Sampling;
+import dev.pollard.eval.PerplexityCache;
+import dev.pollard.prune.Inputs;
+import dev.pollard.prune.Sparsity;
+import dev.pollard.recipe.PruningRun;
+import dev.pollard.recipe.Recipe;
+import dev.pollard.recipe.RunRecord;
+import dev.pollard.report.HtmlReport;
+import dev.pollard.report.ModelCard;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.concurrent.Callable;
+import java.util.regex.Pattern;
+import java.util.regex.PatternSyntaxException;
+import java.util.stream.Collectors;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+import picocli.CommandLine.TypeConversionException;
+
+@Command(
+        name = "run",
+        description = {
+            "Prunes a model: calibrates, prunes block by block, saves, re-opens and verifies what it",
+            "saved, and evaluates dense against pruned. The output is a Hugging Face folder."
+        },
+        footer = {
+            "",
+            "@|bold Examples|@",
+            "  pollard run model.gguf -o out --calib texts.jsonl.gz:text",
+            "  pollard run llama -o out --method wanda --pattern 2:4 --calib c4.jsonl:text",
+            "      --eval perplexity:rows:wiki.test.raw.gz --eval-limit 40",
+            "  pollard run llama -o out --method magnitude --sparsity 0.3 --exclude 'layers\\.0\\.'",
+            "  pollard run llama -o out --calib ids.npy --dry-run      what it would take",
+            "",
+            "Texts: .txt, .jsonl, .json and .csv with the name of a field (FILE:field), each also .gz;",
+            "token ids: .npy. 'rows:FILE' takes every line as a row of a dataset, as WikiText-2's",
+            "perplexity in the papers does.",
+            "",
+            "An interrupted run goes on with --resume and ends with the same bytes."
+        })
+final class RunCommand implements Callable<Integer> {
+    private final Console console;
+
+    @Spec private CommandSpec spec;
+
+    @Parameters(
+            paramLabel = "MODEL",
+            description = "The dense model: a Hugging Face folder or a .gguf file.")
+    private Path model;
+
+    @Option(
+            names = {"-o", "--output"},
+            order = 1,
+            paramLabel = "OUT",
+            required = true,
+            description = "Folder to be made.")
+    private Path out;
+
+    @Option(
+            names = "--method",
+            order = 10,
+            paramLabel = "NAME",
+            defaultValue = "sparsegpt",
+            description = "What prunes ('pollard methods'). Default: ${DEFAULT-VALUE}")
+    private String method;
+
+    private Sparsity sparsity = new Sparsity.Unstructured(0.5);
+    private boolean sparsityGiven;
+
+    @Option(
+            names = "--sparsity",
+            order = 11,
+            paramLabel = "RATIO",
+            description = "Fraction of the weights to remove, in [0, 1). Default: 0.5")
+    private void setRatio(String ratio) {
+        setSparsity(ratio, false);
+    }
+
+    @Option(
+            names = "--pattern",
+            order = 12,
+            paramLabel = "N:M",
+            description =
+                    "Keep N of every M consecutive weights of a row instead: 2:4, 4:8, 1:4, …")
+    private void setPattern(String pattern) {
+        setSparsity(pattern, true);
+    }
+
+    @Option(
+            names = "--set",
+            order = 13,
+            paramLabel = "KEY=VALUE",
+            description = "A setting of the method ('pollard methods NAME'). Repeatable.")
+    private Map<String, String> settings = new LinkedHashMap<>();
+
+    private Pattern include;
+    private Pattern exclude;
+
+    @Option(
+            names = "--include",
+            order = 14,
+            paramLabel = "REGEX",
+            description =
+                    "Prune only layers in whose name this is found. Default: every linear layer of"
+                            + " the blocks; embeddings, norms and head are never pruned")
+    private void setInclude(String regex) {
+        include = pattern(regex);
+    }
+
+    @Option(
+            names = "--exclude",
+            order = 15,
+            paramLabel = "REGEX",
+            description = "Prune no layer in whose name this is found.")
+    private void setExclude(String regex) {
+        exclude = pattern(regex);
+    }
+
+    @Option(
+            names = "--inputs",
+            order = 16,
+            paramLabel = "pruned|dense",
+            defaultValue = "pruned",
+            description =
+                    "Whose activations a layer is calibrated on: of the model pruned so far, or of"
+                            + " the dense one. Default: ${DEFAULT-VALUE}")
+    private Inputs inputs;
+
+    @Option(
+            names = "--seed",
+            order = 17,
+            paramLabel = "N",
+            defaultValue = "0",
+            description = "Of all that is drawn. Default: ${DEFAULT-VALUE}")
+    private long seed;
+
+    @Option(
+            names = "--calib",
+            order = 20,
+            paramLabel = "FILE[:field]",
+            description = "Calibration text or token ids. Repeatable: sources share the samples.")
+    private List<String> calibration = List.of();
+
+    @Option(
+            names = "--calib-samples",
+            order = 21,
+            paramLabel = "N",
+            defaultValue = "128",
+            description = "Calibration sequences. Default: ${DEFAULT-VALUE}")
+    private int samples;
+
+    @Option(
+            names = "--calib-length",
+            order = 22,
+            paramLabel = "TOKENS",
+            description =
+                    "Tokens of each. Default: 2048, or the model's context if that is shorter")
+    private Integer calibrationLength;
+
+    @Option(
+            names = "--calib-sampling",
+            order = 23,
+            paramLabel = "random|consecutive",
+            defaultValue = "random",
+            description = "Windows drawn by the seed, or from the start. Default: ${DEFAULT-VALUE}")
+    private Sampling sampling;
+
+    @Option(
+            names = "--eval",
+            order = 30,
+            paramLabel = "TASK[,TASK…]",
+            split = ",",
+            description =
+                    "What to measure, dense against pruned: perplexity:[rows:]FILE[:field], or none."
+                            + " Repeatable. Default: none")
+    private List<String> evaluations = List.of();
+
+    @Option(
+            names = "--eval-length",
+            order = 31,
+            paramLabel = "TOKENS",
+            description = "Tokens of a window. Default: 2048, or the model's context if shorter")
+    private Integer evaluationLength;
+
+    @Option(
+            names = "--eval-limit",
+            order = 32,
+            paramLabel = "N",
+            description = "Only the first N windows; the report says so. Default: all")
+    private Integer evaluationLimit;
+
+    private Map<String, Double> gates = Map.of();
+
+    @Option(
+            names = "--fail-above",
+            order = 33,
+            paramLabel = "perplexity=RATIO",
+            description =
+                    "Exit with 6 if a pruned perplexity is more than RATIO times the dense one. The"
+                            + " output is kept.")
+    private void setGates(Map<String, Double> gates) {
+        gates.forEach(
+                (metric, ratio) -> {
+                    if (!metric.equals("perplexity") || !(ratio > 0)) {
+                        throw new TypeConversionException(
+                                "'%s=%s': give perplexity=RATIO".formatted(metric, ratio));
+                    }
+                });
+        this.gates = gates;
+    }
+
+    @Option(
+            names = "--dtype",
+            order = 40,
+            paramLabel = "keep|float32|float16|bfloat16",
+            defaultValue = "keep",
+            description =
+                    "Numbers of the output. keep: as in the model; float16 for a quantised one."
+                            + " Default: ${DEFAULT-VALUE}")
+    private String dtype;
+
+    @Option(
+            names = "--overwrite",
+            order = 41,
+            description = "Replace OUT if it is an output of Pollard.")
+    private boolean overwrite;
+
+    private long memory = Memory.physicalBytes() * 3 / 4;
+
+    @Option(
+            names = "--memory",
+            order = 83,
+            paramLabel = "SIZE",
+            description =
+                    "What the run may take: 8g, 800m, 75%%. Beyond it activations go to a file and"
+                            + " Grams are formed in turns. Default: 75%% of this machine")
+    private void setMemory(String size) {
+        memory = Memory.parse(size);
+    }
+
+    @Option(
+            names = "--work",
+            order = 84,
+            paramLabel = "DIR",
+            description = "Folder of the unfinished run. Default: OUT.work")
+    private Path work;
+
+    @Option(
+            names = "--resume",
+            order = 85,
+            description = "Go on with the run that was interrupted.")
+    private boolean resume;
+
+    @Option(
+            names = "--recipe",
+            order = 86,
+            paramLabel = "FILE",
+            description =
+                    "YAML with these options by their long names, as runs leave it in"
+                            + " OUT/pollard/recipe.yaml; the command line wins.")
+    private Path recipe;
+
+    @Option(
+            names = "--dry-run",
+            order = 87,
+            description = "Show layers, memory, disk and time; write nothing.")
+    private boolean dryRun;
+
+    @Mixin private ComputeOptions computing;
+    @Mixin private ProgressOptions progress;
+    @Mixin private OutputOptions output;
+
+    RunCommand(Console console) {
+        this.console = console;
+    }
+
+    private void setSparsity(String text, boolean pattern) {
+        if (sparsityGiven) {
+            throw new TypeConversionException("give either --sparsity or --pattern, once");
+        }
+        sparsityGiven = true;
+        try {
+            sparsity = Sparsity.parse(text);
+        } catch (IllegalArgumentException e) {
+            throw new TypeConversionException(e.getMessage());
+        }
+        if (pattern != sparsity instanceof Sparsity.SemiStructured) {
+            throw new TypeConversionException(
+                    pattern
+                            ? "'%s' is not a pattern N:M; a ratio goes to --sparsity"
+                                    .formatted(text)
+                            : "'%s' is not a ratio; a pattern goes to --pattern".formatted(text));
+        }
+    }
+
+    private static Pattern pattern(String regex) {
+        try {
+            return Pattern.compile(regex);
+        } catch (PatternSyntaxException e) {
+            throw new TypeConversionException(
+                    "'%s' is not a regular expression: %s".formatted(regex, e.getDescription()));
+        }
+    }
+
+    @Override
+    public Integer call() throws IOException {
+        var recipe = recipe();
+        computing.prepare(console);
+        try (var screen = new RunScreen(console, output, progress, method);
+                var run =
+                        PruningRun.prepare(
+                                recipe, new PerplexityCache(Memory.cacheFolder()), screen)) {
+            if (dryRun) {
+                PlanView.print(console, run);
+                return ExitCode.DONE.code();
+            }
+            String command = commandLine();
+            var hook = Interrupt.watch(console, run, command);
+            RunRecord record =
+                    run.execute(
+                            command,
+                            Build.read().version(),
+                            (made, folder) -> {
+                                new YAMLMapper()
+                                        .writeValue(
+                                                folder.resolve("pollard/recipe.yaml").toFile(),
+                                                effective());
+                                ModelCard.write(made, folder);
+                                HtmlReport.write(made, folder);
+                            });
+            hook.cancel();
+            screen.close();
+            RecordView.print(console, record, out, output.quiet);
+            return gate(record).code();
+        }
+    }
+
+    private Recipe recipe() {
+        List<String> tasks = evaluations.stream().filter(task -> !task.equals("none")).toList();
+        return new Recipe(
+                model,
+                new Recipe.Pruning(
+                        method,
+                        settings,
+                        sparsity,
+                        inputs,
+                        Optional.ofNullable(include),
+                        Optional.ofNullable(exclude),
+                        seed),
+                new Recipe.Calibration(
+                        calibration,
+                        samples,
+                        optional(calibrationLength),
+                        sampling == Sampling.RANDOM),
+                new Recipe.Evaluation(tasks, optional(evaluationLength), optional(evaluationLimit)),
+                new Recipe.Resources(
+                        computing.compute,
+                        computing.threads(),
+                        memory,
+                        Optional.ofNullable(work),
+                        resume),
+                new Recipe.Output(out, dtype, overwrite));
+    }
+
+    private static OptionalInt optional(Integer value) {
+        return value == null ? OptionalInt.empty() : OptionalInt.of(value);
+    }
+
+    /// Whether the quality asked for was reached.
+    private ExitCode gate(RunRecord record) {
+        Double ratio = gates.get("perplexity");
+        if (ratio == null) {
+            return ExitCode.DONE;
+        }
+        for (var evaluation : record.evaluations()) {
+            if (!(evaluation.pruned() <= ratio * evaluation.dense())) {
+                console.error(
+                        "%s is %.4g, more than %.4g times the dense %.4g"
+                                .formatted(
+                                        evaluation.task(),
+                                        evaluation.pruned(),
+                                        ratio,
+                                        evaluation.dense()));
+                return ExitCode.QUALITY_GATE;
+            }
+        }
+        return ExitCode.DONE;
+    }
+
+    /// The command as typed, fit for a shell.
+    private String commandLine() {
+        return "pollard "
+                + spec.commandLine().getParent().getParseResult().originalArgs().stream()
+                        .map(RunCommand::quoted)
+                        .collect(Collectors.joining(" "));
+    }
+
+    private static String quoted(String word) {
+        return word.matches("[\\w@%+=:,./-]+") ? word : "'" + word.replace("'", "'\\''") + "'";
+    }
+
+    /// Every option with its value, as `--recipe` takes it; what concerns this one run is left
+    /// out.
+    private Map<String, Object> effective() {
+        var left = List.of("help", "output", "resume", "overwrite", "dry-run", "recipe", "work");
+        var options = new LinkedHashMap<String, Object>();
+        options.put("model", model.toString());
+        for (OptionSpec option : spec.options()) {
+            String name = option.longestName().substring(2);
+            if (left.contains(name) || option.group() != null) {
+                continue;
+            }
+            Object value = option.typeInfo().isBoolean() ? option.getValue() : given(option);
+            if (value != null && !Boolean.FALSE.equals(value)) {
+                options.put(name, value);
+            }
+        }
+        return options;
+    }
+
+    private static Object given(OptionSpec option) {
+        var values = option.originalStringValues();
+        if (values.isEmpty()) {
+            return option.defaultValueString().equals("null") ? null : option.defaultValueString();
+        }
+        return option.isMultiValue() ? values : values.getLast();
+    }
+}

@@ -1,0 +1,95 @@
+package dev.pollard.cli;
+
+import dev.pollard.prune.RunEvent;
+import dev.pollard.recipe.RunListener;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/// Shows how a run goes on: one stretch of progress for pruning, one for every evaluation.
+final class RunScreen implements RunListener, AutoCloseable {
+    private static final long PERCENT = 100;
+
+    private final Console console;
+    private final OutputOptions output;
+    private final ProgressOptions options;
+    private final String method;
+    private Progress progress; // of what goes on, or null
+    private String evaluation = ""; // whose progress that is
+    private double errors; // summed over blocks
+    private int blocks; // pruned so far
+
+    /// @param method shown with every block; empty if nothing is pruned
+    RunScreen(Console console, OutputOptions output, ProgressOptions options, String method) {
+        this.console = console;
+        this.output = output;
+        this.options = options;
+        this.method = method;
+    }
+
+    @Override
+    public synchronized void step(String what) {
+        close();
+        if (!output.quiet && options.format == OutputOptions.LogFormat.TEXT) {
+            console.err().println(Console.oneLine(what) + " …");
+        }
+    }
+
+    @Override
+    public synchronized void pruning(RunEvent event) {
+        switch (event) {
+            case RunEvent.BlockStarted(int pass, int passes, int block, int of) -> {
+                if (progress == null || block == 0) {
+                    close();
+                    String task = passes == 1 ? "prune" : "prune %d/%d".formatted(pass + 1, passes);
+                    progress = new Progress(console, output, options, task, "block", of, block);
+                    errors = 0;
+                    blocks = 0;
+                }
+            }
+            case RunEvent.LayerDone(var layer) ->
+                    layer.notes().forEach(note -> progress.note(layer.name() + ": " + note));
+            case RunEvent.BlockDone done -> {
+                errors += done.relativeError();
+                blocks++;
+                var facts = new LinkedHashMap<String, Object>();
+                facts.put("method", method);
+                facts.put("error", "%.4f".formatted(done.relativeError()));
+                facts.put("mean", "%.4f".formatted(errors / blocks));
+                if (done.resumed()) {
+                    facts.put("taken", "from the earlier run");
+                }
+                progress.advance(facts);
+            }
+        }
+    }
+
+    @Override
+    public synchronized void evaluating(String what, long done, long total) {
+        if (!what.equals(evaluation)) {
+            close();
+            evaluation = what;
+            progress = new Progress(console, output, options, "evaluate", "percent", PERCENT, 0);
+        }
+        while (progress.done() < PERCENT * done / total) {
+            progress.advance(Map.of("task", what));
+        }
+    }
+
+    @Override
+    public synchronized void warn(String message) {
+        if (progress != null) {
+            progress.note("warning: " + message);
+        } else {
+            console.warn(message);
+        }
+    }
+
+    @Override
+    public synchronized void close() {
+        if (progress != null) {
+            progress.close();
+            progress = null;
+            evaluation = "";
+        }
+    }
+}

@@ -1,0 +1,120 @@
+package dev.pollard.eval;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.pollard.model.Compute;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class PerplexityCacheTest {
+    private static final PerplexityCache.Key KEY =
+            new PerplexityCache.Key("ab12", "cd34", 512, 64, 595, Compute.FLOAT32);
+    private static final PerplexityResult RESULT =
+            new PerplexityResult(
+                    Math.exp(3.4),
+                    3.4,
+                    OptionalDouble.of(0.1 + 0.2),
+                    64,
+                    595,
+                    32_768,
+                    32_704,
+                    512,
+                    "cd34",
+                    12.5);
+
+    @TempDir Path folder;
+
+    @Test
+    void findsBitForBitWhatWasStored() {
+        var cache = new PerplexityCache(folder.resolve("made/when/needed"));
+        assertEquals(
+                new PerplexityCache.Found(Optional.empty(), Optional.empty()), cache.find(KEY));
+        assertEquals(Optional.empty(), cache.store(KEY, RESULT));
+        assertEquals(
+                new PerplexityCache.Found(Optional.of(RESULT), Optional.empty()), cache.find(KEY));
+        var single =
+                new PerplexityResult(
+                        RESULT.perplexity(),
+                        3.4,
+                        OptionalDouble.empty(),
+                        64,
+                        595,
+                        32_768,
+                        32_704,
+                        512,
+                        "cd34",
+                        1);
+        cache.store(KEY, single);
+        assertEquals(Optional.of(single), cache.find(KEY).result());
+    }
+
+    @Test
+    void keepsApartWhateverDiffers() {
+        var cache = new PerplexityCache(folder);
+        cache.store(KEY, RESULT);
+        for (var other :
+                new PerplexityCache.Key[] {
+                    new PerplexityCache.Key("ab13", "cd34", 512, 64, 595, Compute.FLOAT32),
+                    new PerplexityCache.Key("ab12", "cd35", 512, 64, 595, Compute.FLOAT32),
+                    new PerplexityCache.Key("ab12", "cd34", 256, 64, 595, Compute.FLOAT32),
+                    new PerplexityCache.Key("ab12", "cd34", 512, 63, 595, Compute.FLOAT32),
+                    new PerplexityCache.Key("ab12", "cd34", 512, 64, 64, Compute.FLOAT32),
+                    new PerplexityCache.Key("ab12", "cd34", 512, 64, 595, Compute.BFLOAT16)
+                }) {
+            assertEquals(Optional.empty(), cache.find(other).result());
+        }
+    }
+
+    @Test
+    void ignoresABrokenFileWithANote() throws Exception {
+        var cache = new PerplexityCache(folder);
+        cache.store(KEY, RESULT);
+        Path file = onlyFile();
+        byte[] whole = Files.readAllBytes(file);
+        for (int length = 0; length < whole.length - 1; length++) {
+            Files.write(file, Arrays.copyOf(whole, length));
+            var found = cache.find(KEY);
+            assertEquals(Optional.empty(), found.result());
+            assertTrue(found.note().orElseThrow().contains("was ignored"));
+        }
+        String text = new String(whole);
+        Files.writeString(file, text.replace("\"windows\" : 64", "\"windows\" : 63"));
+        assertTrue(cache.find(KEY).note().orElseThrow().contains("incomplete"));
+        Files.writeString(file, text.replace("ab12", "ab13"));
+        assertTrue(cache.find(KEY).note().orElseThrow().contains("made for something else"));
+        Files.write(file, new byte[1 << 20]);
+        assertTrue(cache.find(KEY).note().orElseThrow().contains("too long"));
+        assertEquals(Optional.empty(), cache.store(KEY, RESULT));
+        assertEquals(Optional.of(RESULT), cache.find(KEY).result());
+    }
+
+    @Test
+    void saysWhyItCouldNotStore() throws Exception {
+        Path occupied = Files.writeString(folder.resolve("file"), "x");
+        var note = new PerplexityCache(occupied).store(KEY, RESULT);
+        assertTrue(note.orElseThrow().contains("was not cached"), note.toString());
+    }
+
+    @Test
+    void leavesNothingButTheResult() throws Exception {
+        var cache = new PerplexityCache(folder);
+        cache.store(KEY, RESULT);
+        cache.store(KEY, RESULT);
+        assertTrue(onlyFile().getFileName().toString().endsWith(".json"));
+    }
+
+    private Path onlyFile() throws IOException {
+        try (var files = Files.list(folder)) {
+            var list = files.toList();
+            assertEquals(1, list.size());
+            return list.getFirst();
+        }
+    }
+}

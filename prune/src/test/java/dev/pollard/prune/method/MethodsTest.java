@@ -1,0 +1,95 @@
+package dev.pollard.prune.method;
+
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.pollard.stats.Statistic;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class MethodsTest {
+    @Test
+    void everyMethodCanBeMadeFromItsDefaultsAlone() {
+        for (var entry : Methods.all()) {
+            assertEquals(1, Methods.create(entry.key(), Map.of()).passes().size());
+            assertTrue(entry.paper().arxiv().matches("\\d{4}\\.\\d{5}"));
+            for (var setting : entry.settings()) {
+                assertEquals(setting.byDefault(), setting.parse(setting.byDefault().toString()));
+            }
+        }
+    }
+
+    @Test
+    void settingsReachTheMethodAndTheReport() {
+        var given = Map.of("damping", "0.1", "block", "64");
+        assertEquals(new SparseGpt(0.1, 64), Methods.create("sparsegpt", given));
+        var settings = Methods.named("sparsegpt").settings(Map.of("block", "64"));
+        assertEquals(Map.of("damping", 0.01, "block", 64), settings.values());
+    }
+
+    @Test
+    void needsAreThoseOfTheSteps() {
+        assertEquals(Set.of(), Methods.named("magnitude").needs());
+        assertEquals(Set.of(Statistic.INPUT_MEAN_SQUARE), Methods.named("wanda").needs());
+        assertEquals(Set.of(Statistic.GRAM), Methods.named("sparsegpt").needs());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "sparsgpt | unknown method 'sparsgpt': did you mean 'sparsegpt'?",
+                "SparseGPT | did you mean 'sparsegpt'?",
+                "wnada | did you mean 'wanda'?",
+                "quantum | unknown method 'quantum' (known: magnitude, sparsegpt, wanda)"
+            })
+    void anUnknownMethodGetsAHintAndTheList(String name, String message) {
+        var e = assertThrows(IllegalArgumentException.class, () -> Methods.create(name, Map.of()));
+        assertTrue(e.getMessage().contains(message), e.getMessage());
+        assertTrue(e.getMessage().contains("magnitude, sparsegpt, wanda"), e.getMessage());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "dampng | 0.1 | did you mean 'damping'",
+                "damping | high | damping must be a number in [0, 1]: 'high'",
+                "damping | -1 | a number in [0, 1]",
+                "damping | NaN | a number in [0, 1]",
+                "block | 0 | block must be a whole number in [1, 65536]: '0'",
+                "block | 12.5 | a whole number"
+            })
+    void aWrongSettingIsNamed(String name, String value, String message) {
+        var e =
+                assertThrows(
+                        IllegalArgumentException.class,
+                        () -> Methods.create("sparsegpt", Map.of(name, value)));
+        assertTrue(e.getMessage().contains(message), e.getMessage());
+    }
+
+    @Test
+    void aMethodWithoutSettingsSaysSo() {
+        var e =
+                assertThrows(
+                        IllegalArgumentException.class,
+                        () -> Methods.create("wanda", Map.of("alpha", "1")));
+        assertEquals("unknown setting of wanda 'alpha' (there is none)", e.getMessage());
+    }
+
+    @Test
+    void editsCountInsertionsDeletionsSubstitutionsAndSwaps() {
+        assertEquals(0, Suggestion.edits("wanda", "wanda"));
+        assertEquals(1, Suggestion.edits("wnada", "wanda"));
+        assertEquals(1, Suggestion.edits("wand", "wanda"));
+        assertEquals(3, Suggestion.edits("kitten", "sitting"));
+        assertEquals(5, Suggestion.edits("", "wanda"));
+        assertEquals(Optional.empty(), Suggestion.nearest("xyz", List.of("wanda")));
+    }
+}
