@@ -319,6 +319,7 @@ final class RunCommand implements Callable<Integer> {
     public Integer call() throws IOException {
         var recipe = recipe();
         computing.prepare(console);
+        RunRecord record;
         try (var screen = new RunScreen(console, output, progress, method);
                 var run =
                         PruningRun.prepare(
@@ -327,24 +328,27 @@ final class RunCommand implements Callable<Integer> {
                 PlanView.print(console, run);
                 return ExitCode.DONE.code();
             }
-            String command = commandLine();
-            var hook = Interrupt.watch(console, run, command);
-            RunRecord record =
-                    run.execute(
-                            command,
-                            Build.read().version(),
-                            (made, folder) -> {
-                                new YAMLMapper()
-                                        .writeValue(
-                                                folder.resolve("pollard/recipe.yaml").toFile(),
-                                                effective());
-                                ModelCard.write(made, folder);
-                                HtmlReport.write(made, folder);
-                            });
-            hook.cancel();
-            screen.close();
-            RecordView.print(console, record, out, output.quiet);
-            return gate(record).code();
+            record = execute(run);
+        }
+        RecordView.print(console, record, out, output.quiet);
+        return gate(record).code();
+    }
+
+    private RunRecord execute(PruningRun run) throws IOException {
+        String command = commandLine();
+        var interrupt = Interrupt.watch(console, run, command);
+        try {
+            return run.execute(
+                    command,
+                    Build.read().version(),
+                    (record, folder) -> {
+                        Path yaml = folder.resolve("pollard/recipe.yaml");
+                        new YAMLMapper().writeValue(yaml.toFile(), effective());
+                        ModelCard.write(record, folder);
+                        HtmlReport.write(record, folder);
+                    });
+        } finally {
+            interrupt.cancel();
         }
     }
 

@@ -25,7 +25,7 @@ class PerplexityTest {
 
     @Test
     void equalsDoubleLoops() throws Exception {
-        var model = new ToyDecoder(VOCABULARY, 6, 2, 1);
+        var model = new ToyDecoder(folder, VOCABULARY, 6, 2, 1);
         var windows = windows(1, 5, 40);
         double[] expected =
                 IntStream.range(0, 5).mapToDouble(i -> model.naiveLoss(windows.get(i))).toArray();
@@ -54,7 +54,7 @@ class PerplexityTest {
 
     @Test
     void isTheSameForAnyNumberOfWorkers() throws Exception {
-        var model = new ToyDecoder(VOCABULARY, 8, 3, 2);
+        var model = new ToyDecoder(folder, VOCABULARY, 8, 3, 2);
         var windows = windows(2, 7, 33);
         double[] one = losses(model, windows, 1);
         for (int workers = 2; workers <= 4; workers++) {
@@ -65,14 +65,14 @@ class PerplexityTest {
     @Test
     void takesTheHeadInPieces() throws Exception {
         int vocabulary = 100_000; // 62 rows of logits at once
-        var model = new ToyDecoder(vocabulary, 2, 1, 3);
+        var model = new ToyDecoder(folder, vocabulary, 2, 1, 3);
         var windows = windows(3, 1, 100);
         assertEquals(model.naiveLoss(windows.get(0)), losses(model, windows, 1)[0], 1e-4);
     }
 
     @Test
     void loadsABlockOncePerGroupOfWindows() throws Exception {
-        var model = new ToyDecoder(VOCABULARY, 1024, 2, 4);
+        var model = new ToyDecoder(folder, VOCABULARY, 1024, 2, 4);
         // 16,384 tokens of 1,024 floats are 64 MB: 2,340 windows of seven.
         var windows = windows(4, 2400, 7);
         double[] losses = losses(model, windows, 2);
@@ -85,7 +85,7 @@ class PerplexityTest {
 
     @Test
     void tellsEveryStep() throws Exception {
-        var model = new ToyDecoder(VOCABULARY, 4, 3, 5);
+        var model = new ToyDecoder(folder, VOCABULARY, 4, 3, 5);
         var last = new AtomicLong();
         try (var workers = new Workers(2)) {
             new Perplexity(Compute.FLOAT32, workers)
@@ -106,7 +106,7 @@ class PerplexityTest {
             var result =
                     new Perplexity(Compute.FLOAT32, workers)
                             .measure(
-                                    new ToyDecoder(VOCABULARY, 4, 1, 6),
+                                    new ToyDecoder(folder, VOCABULARY, 4, 1, 6),
                                     windows(6, 1, 9),
                                     Perplexity.Progress.NONE);
             assertEquals(OptionalDouble.empty(), result.standardError());
@@ -115,7 +115,7 @@ class PerplexityTest {
 
     @Test
     void namesTheWindowWhoseLossIsNotFinite() throws Exception {
-        var model = new ToyDecoder(VOCABULARY + 1, 4, 1, 7);
+        var model = new ToyDecoder(folder, VOCABULARY + 1, 4, 1, 7);
         model.poison(VOCABULARY);
         int[] ids = new Random(7).ints(30, 0, VOCABULARY).toArray();
         ids[14] = VOCABULARY;
@@ -127,7 +127,7 @@ class PerplexityTest {
 
     @Test
     void stopsBetweenWindowsWhenInterrupted() throws Exception {
-        var model = new ToyDecoder(VOCABULARY, 4, 1, 8);
+        var model = new ToyDecoder(folder, VOCABULARY, 4, 1, 8);
         var windows = windows(8, 50, 9);
         var caller = Thread.currentThread();
         var last = new AtomicLong();

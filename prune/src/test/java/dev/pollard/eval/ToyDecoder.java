@@ -1,6 +1,5 @@
 package dev.pollard.eval;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.pollard.config.ModelConfig;
 import dev.pollard.model.Block;
 import dev.pollard.model.Compute;
@@ -9,6 +8,7 @@ import dev.pollard.model.Linear;
 import dev.pollard.model.Tap;
 import dev.pollard.tensor.Tensor;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
@@ -21,19 +21,15 @@ final class ToyDecoder implements Decoder {
     private final ModelConfig config;
     private final float[] table; // [vocabulary, hidden]
 
-    ToyDecoder(int vocabulary, int hidden, int blocks, long seed) throws IOException {
-        this.config =
-                ModelConfig.of(
-                        Path.of("config.json"),
-                        new ObjectMapper()
-                                .readTree(
-                                        """
-                                        {"model_type": "gpt2", "vocab_size": %d, "n_embd": %d,
-                                         "n_layer": %d, "n_head": 1, "n_positions": 4096,
-                                         "layer_norm_epsilon": 1e-5,
-                                         "activation_function": "gelu_new"}
-                                        """
-                                                .formatted(vocabulary, hidden, blocks)));
+    ToyDecoder(Path folder, int vocabulary, int hidden, int blocks, long seed) throws IOException {
+        String json =
+                """
+                {"model_type": "gpt2", "vocab_size": %d, "n_embd": %d, "n_layer": %d, "n_head": 1,
+                 "n_positions": 4096, "layer_norm_epsilon": 1e-5,
+                 "activation_function": "gelu_new"}
+                """
+                        .formatted(vocabulary, hidden, blocks);
+        this.config = ModelConfig.read(Files.writeString(folder.resolve("config.json"), json));
         var random = new Random(seed);
         table = new float[vocabulary * hidden];
         for (int i = 0; i < table.length; i++) {
