@@ -130,14 +130,17 @@ public record SparseGpt(double damping, int block) implements LayerPruner, Metho
         int rows = Math.toIntExact(weight.size(0));
         int columns = Math.toIntExact(weight.size(1));
         var block = new ColumnBlock(factor, from, to);
-        long[] chosen =
+        MemorySegment weights = weight.segment();
+        Removal removal =
                 switch (sparsity) {
-                    case Sparsity.Unstructured(double ratio) ->
-                            choose(weight.segment(), rows, columns, block, ratio);
-                    case Sparsity.SemiStructured _ -> null;
+                    case Sparsity.Unstructured(double ratio) -> {
+                        long[] chosen = choose(weights, rows, columns, block, ratio);
+                        yield (row, r) -> row.remove(chosen, r);
+                    }
+                    case Sparsity.SemiStructured(int keep, int of) ->
+                            (row, _) -> row.removeInGroups(keep, of);
                 };
         int words = Mask.wordsPerRow(columns);
-        MemorySegment weights = weight.segment();
         MemorySegment errorRows = errors.segment();
         long errorStride = errors.size(1);
         eachTask(
@@ -146,11 +149,7 @@ public record SparseGpt(double damping, int block) implements LayerPruner, Metho
                     var row = block.newRow();
                     for (int r = first; r < last; r++) {
                         row.load(weights, (long) r * columns + from);
-                        switch (sparsity) {
-                            case Sparsity.Unstructured _ -> row.remove(chosen, r);
-                            case Sparsity.SemiStructured(int keep, int of) ->
-                                    row.removeInGroups(keep, of);
-                        }
+                        removal.from(row, r);
                         row.store(weights, (long) r * columns + from);
                         row.storeErrors(errorRows, r * errorStride);
                         row.storeKept(kept, r * words, from);
@@ -170,6 +169,11 @@ public record SparseGpt(double damping, int block) implements LayerPruner, Metho
                         }
                     }
                 });
+    }
+
+    /// Takes the weights of row `r` of a block out of it.
+    private interface Removal {
+        void from(ColumnBlock.Row row, int r);
     }
 
     /// The weights of a block to keep: words as [Selection#perTile] leaves them.

@@ -120,12 +120,18 @@ public final class InverseFactor implements AutoCloseable {
         for (int j = 0; j < n; j++) {
             shift[n - 1 - j] = (float) (squares[j] == 0 ? alive + lambda : lambda);
         }
-        return gram.flip(0, 1)
-                .toFloat64()
-                .addToDiagonal_(Tensor.of(shift, n))
-                .inverseCholesky_()
-                .toFloat32()
-                .flip(0, 1);
+        // Freed one by one: at most 12 n² bytes at a time beside the Gram.
+        Tensor wide;
+        try (Tensor reversed = gram.flip(0, 1)) {
+            wide = reversed.toFloat64();
+        }
+        Tensor lower;
+        try (wide) {
+            lower = wide.addToDiagonal_(Tensor.of(shift, n)).inverseCholesky_().toFloat32();
+        }
+        try (lower) {
+            return lower.flip(0, 1);
+        }
     }
 
     /// `U [n, n]` float32, zeros below the diagonal. Not to be changed; freed by [#close].
