@@ -68,8 +68,9 @@ sealed interface TokenSource extends AutoCloseable {
         return tokenizer.orElseThrow(
                 () ->
                         new IllegalArgumentException(
-                                "%s is text, and the model comes without a tokenizer: give token ids (.npy)"
-                                        .formatted(source)));
+                                source
+                                        + " is text, and the model comes without a tokenizer:"
+                                        + " give token ids (.npy)"));
     }
 
     /// What is wrong when there is not even one window.
@@ -149,8 +150,9 @@ sealed interface TokenSource extends AutoCloseable {
             for (int i = 0; i < length; i++) {
                 if (window[i] < 0 || window[i] >= vocabulary) {
                     throw new IllegalArgumentException(
-                            "token %d of %s has the id %d, outside the model's vocabulary of %d: tokenizer and model do not belong together"
-                                    .formatted(from + i, source, window[i], vocabulary));
+                            "token %d of %s has the id %d, outside the model's vocabulary of %d: "
+                                            .formatted(from + i, source, window[i], vocabulary)
+                                    + "tokenizer and model do not belong together");
                 }
             }
             return window;
