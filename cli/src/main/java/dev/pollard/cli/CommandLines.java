@@ -55,7 +55,7 @@ final class CommandLines {
         frame(root.getCommandSpec());
         root.setCaseInsensitiveEnumValuesAllowed(true);
         root.setUsageHelpAutoWidth(false);
-        root.setUsageHelpWidth(Math.clamp(console.columns(), 80, 120));
+        root.setUsageHelpWidth(Math.clamp(console.columns(), 60, 100));
         root.setColorScheme(Help.defaultColorScheme(console.outStyle()));
         root.setOut(new java.io.PrintWriter(console.out(), true));
         root.setErr(new java.io.PrintWriter(console.err(), true));

@@ -1,5 +1,7 @@
 package dev.pollard.cli;
 
+import dev.pollard.recipe.VerificationException;
+import dev.pollard.recipe.WillNotFitException;
 import java.io.EOFException;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -47,6 +49,8 @@ enum ExitCode {
     static ExitCode of(Throwable failure) {
         return switch (failure) {
             case Failure known -> known.exitCode();
+            case WillNotFitException _ -> WILL_NOT_FIT;
+            case VerificationException _ -> VERIFICATION_FAILED;
             case IllegalArgumentException _ -> USAGE;
             case UncheckedIOException unchecked -> of(unchecked.getCause());
             case FileSystemException full when isNoSpace(full) -> FAILED;

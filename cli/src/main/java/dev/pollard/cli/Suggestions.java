@@ -4,30 +4,31 @@ import java.util.Collection;
 import java.util.Comparator;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.function.ToIntFunction;
 
 /// "Did you mean": the known name nearest to what was typed.
 final class Suggestions {
+    private static final int SHORTEST_PREFIX = 3;
+
     private Suggestions() {}
 
-    /// The candidate with the fewest edits, if there are few enough: a third of the letters, and at
-    /// least one; or the only one that begins with what was typed.
+    /// The only candidate that begins with what was typed; else the one with the fewest edits, if
+    /// there are few enough: a third of the letters, and at least one.
     static Optional<String> nearest(String typed, Collection<String> candidates) {
         String word = typed.toLowerCase(Locale.ROOT);
-        int bound = Math.max(1, (word.length() + 1) / 3);
-        Optional<String> near =
-                candidates.stream()
-                        .filter(name -> edits(word, name.toLowerCase(Locale.ROOT)) <= bound)
-                        .min(
-                                Comparator.comparingInt(
-                                        name -> edits(word, name.toLowerCase(Locale.ROOT))));
-        if (near.isPresent() || word.length() < 3) {
-            return near;
-        }
+        int letters = word.replaceFirst("^-+", "").length();
         var longer =
                 candidates.stream()
                         .filter(name -> name.toLowerCase(Locale.ROOT).startsWith(word))
                         .toList();
-        return longer.size() == 1 ? Optional.of(longer.getFirst()) : Optional.empty();
+        if (letters >= SHORTEST_PREFIX && longer.size() == 1) {
+            return Optional.of(longer.getFirst());
+        }
+        int bound = Math.max(1, (letters + 1) / 3);
+        ToIntFunction<String> distance = name -> edits(word, name.toLowerCase(Locale.ROOT));
+        return candidates.stream()
+                .filter(name -> distance.applyAsInt(name) <= bound)
+                .min(Comparator.comparingInt(distance));
     }
 
     /// `unknown method 'wnada'; did you mean 'wanda'? Known: magnitude, sparsegpt, wanda`.
