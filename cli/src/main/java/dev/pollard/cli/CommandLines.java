@@ -35,6 +35,7 @@ final class CommandLines {
     private static CommandLine commands(Console console) {
         var root = new CommandLine(new RootCommand());
         root.addSubcommand(new RunCommand(console));
+        root.addSubcommand(new EvalCommand(console));
         root.addSubcommand(new InspectCommand(console));
         root.addSubcommand(new MethodsCommand(console));
         root.addSubcommand(new ModelsCommand(console));

@@ -1,7 +1,6 @@
 package dev.pollard.recipe;
 
 import dev.pollard.data.Calibration;
-import dev.pollard.data.Evaluation;
 import dev.pollard.data.Sampling;
 import dev.pollard.data.Source;
 import dev.pollard.data.TokenWindows;
@@ -22,7 +21,6 @@ import dev.pollard.tensor.Scope;
 import dev.pollard.tensor.Workers;
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -42,8 +40,6 @@ import java.util.SequencedMap;
 /// The output is made in a sibling folder and renamed at the end, so an output folder that exists
 /// is complete. What is finished of an interrupted run lies in the work folder.
 public final class PruningRun implements AutoCloseable {
-    private static final String PERPLEXITY = "perplexity:";
-    private static final int DEFAULT_LENGTH = 2048;
     private static final int VERIFIED_TOKENS = 64;
     private static final double COLLAPSED = 10;
     private static final double PROBE_SECONDS = 2;
@@ -55,7 +51,7 @@ public final class PruningRun implements AutoCloseable {
     private final Method method;
     private final Settings settings;
     private final List<Source> calibrationSources;
-    private final Map<String, Source> evaluationSources = new LinkedHashMap<>();
+    private final Map<String, Source> evaluationSources;
     private final int calibrationLength;
     private final int evaluationLength;
     private final Plan plan;
@@ -74,19 +70,12 @@ public final class PruningRun implements AutoCloseable {
         this.method = entry.create(settings);
         int context = model.config().contextLength();
         this.calibrationLength =
-                length("--calib-length", recipe.calibration().length().orElse(0), context);
+                EvaluationRun.length("--calib-length", recipe.calibration().length(), context);
         this.evaluationLength =
-                length("--eval-length", recipe.evaluation().length().orElse(0), context);
+                EvaluationRun.length("--eval-length", recipe.evaluation().length(), context);
         this.calibrationSources =
                 recipe.calibration().sources().stream().map(Source::parse).toList();
-        for (String task : recipe.evaluation().tasks()) {
-            if (!task.startsWith(PERPLEXITY)) {
-                throw new IllegalArgumentException(
-                        "unknown evaluation '%s': give perplexity:[rows:]FILE or none"
-                                .formatted(task));
-            }
-            evaluationSources.put(task, Source.parse(task.substring(PERPLEXITY.length())));
-        }
+        this.evaluationSources = EvaluationRun.sources(recipe.evaluation().tasks());
         checkFiles();
         this.plan = Plan.of(model.checkpoint(), recipe, method, calibrationLength);
         checkDisk();
@@ -134,27 +123,14 @@ public final class PruningRun implements AutoCloseable {
         }
     }
 
-    private int length(String option, int asked, int context) {
-        if (asked > context) {
-            throw new IllegalArgumentException(
-                    "%s %d is longer than the context of the model, %d"
-                            .formatted(option, asked, context));
-        }
-        return asked == 0 ? Math.min(DEFAULT_LENGTH, context) : asked;
-    }
-
     private void checkFiles() throws IOException {
         if (calibrationSources.isEmpty() && !needsNothing()) {
             throw new IllegalArgumentException(
                     "%s needs calibration text: give --calib FILE[:field]"
                             .formatted(recipe.pruning().method()));
         }
-        var sources = new ArrayList<>(calibrationSources);
-        sources.addAll(evaluationSources.values());
-        for (var source : sources) {
-            if (!Files.isReadable(source.file())) {
-                throw new NoSuchFileException(source.file().toString());
-            }
+        for (var source : calibrationSources) {
+            EvaluationRun.checkReadable(source);
         }
     }
 
@@ -319,8 +295,8 @@ public final class PruningRun implements AutoCloseable {
             listener.step("reading " + task.getKey());
             windows.put(
                     task.getKey(),
-                    new Evaluation(task.getValue(), evaluationLength, recipe.evaluation().limit())
-                            .read(model.tokenizer(), model.config().vocabularySize()));
+                    EvaluationRun.read(
+                            model, task.getValue(), evaluationLength, recipe.evaluation().limit()));
         }
         return windows;
     }
