@@ -147,10 +147,7 @@ public final class Perplexity {
             try (var _ = Scope.open()) {
                 int count = Math.min(rows, predicted - row);
                 Tensor logits = model.logits(x.narrow(0, row, count)); // [count, vocabulary]
-                Tensor next = Tensor.ofIds(Arrays.copyOfRange(ids, row + 1, row + 1 + count));
-                for (float loss : logits.logSumExp().sub(logits.pick(next)).toFloats()) {
-                    sum += loss;
-                }
+                sum += NextTokenLoss.sum(logits, ids, row + 1);
             }
         }
         return sum / predicted;
