@@ -32,7 +32,8 @@ final class CommandLines {
         return spec.subcommands().keySet().stream().sorted().toList();
     }
 
-    private static CommandLine commands(Console console) {
+    /// The root command with all others below it.
+    static CommandLine commands(Console console) {
         var root = new CommandLine(new RootCommand());
         root.addSubcommand(new RunCommand(console));
         root.addSubcommand(new EvalCommand(console));

@@ -7,10 +7,12 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 class HelpTest {
-    private static final List<String> COMMANDS = List.of("doctor", "inspect", "methods", "models");
+    private static List<String> commands() {
+        return CommandLines.names(CommandLines.commands(Run.NOWHERE).getCommandSpec());
+    }
 
     @Test
     void versionIsThatOfTheBuild() {
@@ -23,14 +25,14 @@ class HelpTest {
     void helpListsCommandsExamplesAndExitCodes() {
         var run = Run.of("--help");
         assertEquals(0, run.code());
-        COMMANDS.forEach(name -> assertTrue(run.out().contains("  " + name), name));
+        commands().forEach(name -> assertTrue(run.out().contains("  " + name), name));
         assertTrue(run.out().contains("Examples"), run.out());
         assertTrue(run.out().contains("130   interrupted"), run.out());
         assertEquals("", run.err());
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"doctor", "inspect", "methods", "models"})
+    @MethodSource("commands")
     void everyCommandTeachesByExample(String command) {
         var run = Run.of(command, "--help");
         assertEquals(0, run.code());

@@ -1,12 +1,19 @@
 package dev.pollard.cli;
 
 import java.io.ByteArrayOutputStream;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 
 /// A command line run to its end in this process, with what it wrote.
 record Run(int code, String out, String err) {
+    /// What is written here is lost.
+    static final Console NOWHERE =
+            Console.plain(
+                    new PrintStream(OutputStream.nullOutputStream()),
+                    new PrintStream(OutputStream.nullOutputStream()));
+
     static Run of(Object... args) {
         var out = new ByteArrayOutputStream();
         var err = new ByteArrayOutputStream();
