@@ -2,6 +2,7 @@ package dev.pollard.cli;
 
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
+import java.io.IOException;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -24,7 +25,12 @@ final class CommandLines {
     ///
     /// @return the exit code
     static int run(Console console, String... args) {
-        return commands(console).execute(args);
+        try {
+            return commands(console).execute(RecipeFile.expand(args));
+        } catch (IOException
+                | RuntimeException e) { // of the recipe; commands answer for themselves
+            return failed(console, e, List.of(args).contains("-v"));
+        }
     }
 
     /// Names of the commands of `spec`, sorted.

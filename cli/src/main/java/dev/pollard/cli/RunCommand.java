@@ -21,6 +21,7 @@ import java.util.concurrent.Callable;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
 import java.util.stream.Collectors;
+import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -58,8 +59,13 @@ final class RunCommand implements Callable<Integer> {
 
     @Parameters(
             paramLabel = "MODEL",
+            arity = "0..1",
             description = "The dense model: a Hugging Face folder or a .gguf file.")
     private Path model;
+
+    /// How a recipe names the model.
+    @Option(names = "--model", hidden = true)
+    private Path recipeModel;
 
     @Option(
             names = {"-o", "--output"},
@@ -317,6 +323,10 @@ final class RunCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
+        model = model == null ? recipeModel : model;
+        if (model == null) {
+            throw new CommandLine.ParameterException(spec.commandLine(), "which MODEL?");
+        }
         var recipe = recipe();
         computing.prepare(console);
         RunRecord record;
@@ -419,12 +429,21 @@ final class RunCommand implements Callable<Integer> {
     /// Every option with its value, as `--recipe` takes it; what concerns this one run is left
     /// out.
     private Map<String, Object> effective() {
-        var left = List.of("help", "output", "resume", "overwrite", "dry-run", "recipe", "work");
+        var left =
+                List.of(
+                        "help",
+                        "output",
+                        "resume",
+                        "overwrite",
+                        "dry-run",
+                        "recipe",
+                        "work",
+                        "model");
         var options = new LinkedHashMap<String, Object>();
         options.put("model", model.toString());
         for (OptionSpec option : spec.options()) {
             String name = option.longestName().substring(2);
-            if (left.contains(name) || option.group() != null) {
+            if (left.contains(name)) {
                 continue;
             }
             Object value = option.typeInfo().isBoolean() ? option.getValue() : given(option);
