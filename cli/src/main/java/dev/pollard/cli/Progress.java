@@ -23,6 +23,7 @@ final class Progress implements AutoCloseable {
     private final String unit;
     private final long total;
     private final long doneBefore;
+    private final long stride;
     private final Instant start = Instant.now();
     private final Form form;
     private final ProgressBar bar; // only if the form is BAR
@@ -42,6 +43,7 @@ final class Progress implements AutoCloseable {
     /// @param total how many units there are
     /// @param done how many were finished before, by the run that is resumed; they do not count in
     ///     the estimate of the time left
+    /// @param stride units per line, where lines are written
     Progress(
             Console console,
             OutputOptions output,
@@ -49,12 +51,14 @@ final class Progress implements AutoCloseable {
             String task,
             String unit,
             long total,
-            long done) {
+            long done,
+            long stride) {
         this.console = console;
         this.task = task;
         this.unit = unit;
         this.total = total;
         this.doneBefore = done;
+        this.stride = stride;
         this.done = done;
         this.form =
                 options.format == OutputOptions.LogFormat.JSON
@@ -87,6 +91,9 @@ final class Progress implements AutoCloseable {
     /// @param facts what is worth knowing of it, in order: `method → sparsegpt`, `error → 0.0123`
     synchronized void advance(Map<String, ?> facts) {
         done++;
+        if (form != Form.BAR && done % stride != 0 && done != total) {
+            return;
+        }
         switch (form) {
             case BAR -> {
                 bar.setExtraMessage(text(facts));

@@ -41,7 +41,7 @@ final class RunScreen implements RunListener, AutoCloseable {
                 if (progress == null || block == 0) {
                     close();
                     String task = passes == 1 ? "prune" : "prune %d/%d".formatted(pass + 1, passes);
-                    progress = new Progress(console, output, options, task, "block", of, block);
+                    progress = new Progress(console, output, options, task, "block", of, block, 1);
                     errors = 0;
                     blocks = 0;
                 }
@@ -68,7 +68,7 @@ final class RunScreen implements RunListener, AutoCloseable {
         if (!what.equals(evaluation)) {
             close();
             evaluation = what;
-            progress = new Progress(console, output, options, "evaluate", "percent", PERCENT, 0);
+            progress = new Progress(console, output, options, "evaluate", "percent", PERCENT, 0, 10);
         }
         while (progress.done() < PERCENT * done / total) {
             progress.advance(Map.of("task", what));

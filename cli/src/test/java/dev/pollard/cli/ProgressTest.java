@@ -20,7 +20,7 @@ class ProgressTest {
         options.format = format;
         var stream = new PrintStream(err, true, StandardCharsets.UTF_8);
         var console = new Console(stream, stream, terminal, terminal, terminal, 120);
-        return new Progress(console, output, options, "prune", "block", 3, done);
+        return new Progress(console, output, options, "prune", "block", 3, done, 1);
     }
 
     private String written() {
