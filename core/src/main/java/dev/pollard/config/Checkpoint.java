@@ -135,27 +135,15 @@ public final class Checkpoint implements AutoCloseable {
     /// Finds every weight, and complains of every tensor of a block that no weight is.
     private void bind() throws MalformedFileException {
         WeightMap map = config.weights();
-        for (Weight weight : map.outside()) {
-            bind(prefix + weight.name(), weight.gguf(), -1, weight);
-        }
-        for (int block = 0; block < config.blocks(); block++) {
-            for (Weight weight : map.block()) {
-                bind(
-                        map.blockPrefix(prefix, block) + weight.name(),
-                        "blk." + block + "." + weight.gguf(),
-                        block,
-                        weight);
-            }
-        }
-        if (map.head().isPresent()) {
-            bind(map.head().get().name(), map.head().get().gguf(), -1, map.head().get());
+        for (WeightMap.Placed placed : map.placed(prefix, config.blocks())) {
+            bind(placed);
         }
         refuseStrangers(map);
     }
 
-    private void bind(String name, String gguf, int block, Weight weight)
-            throws MalformedFileException {
-        String inFile = isGguf() ? gguf : name;
+    private void bind(WeightMap.Placed placed) throws MalformedFileException {
+        Weight weight = placed.weight();
+        String inFile = isGguf() ? placed.gguf() : placed.name();
         StoredTensor stored = file.tensors().get(inFile);
         Shape expected = fileShape(weight);
         if (stored == null) {
@@ -174,7 +162,7 @@ public final class Checkpoint implements AutoCloseable {
         } catch (IllegalArgumentException e) {
             throw new MalformedFileException(path, 0, e.getMessage(), e);
         }
-        entries.put(name, new Entry(name, block, weight, stored));
+        entries.put(placed.name(), new Entry(placed.name(), placed.block(), weight, stored));
     }
 
     private void refuseStrangers(WeightMap map) throws MalformedFileException {

@@ -1,6 +1,5 @@
 package dev.pollard.config;
 
-import com.fasterxml.jackson.databind.JsonNode;
 import dev.pollard.format.MalformedFileException;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -80,13 +79,5 @@ public sealed interface ModelConfig
     ///     or a value makes no sense: names the key
     static ModelConfig read(Path file) throws IOException {
         return ConfigReader.config(file, ConfigReader.json(file));
-    }
-
-    /// The configuration that a JSON object describes.
-    ///
-    /// @param file named in complaints
-    /// @throws MalformedFileException as [#read]
-    static ModelConfig of(Path file, JsonNode root) throws MalformedFileException {
-        return ConfigReader.config(file, root);
     }
 }

@@ -2,9 +2,7 @@ package dev.pollard.config;
 
 import dev.pollard.format.Shape;
 import java.util.ArrayList;
-import java.util.Collections;
 import java.util.List;
-import java.util.Optional;
 import java.util.Set;
 
 /// The weights of an architecture: their names in Hugging Face folders and in GGUF files, their
@@ -26,7 +24,7 @@ public final class WeightMap {
     private final String layers;
     private final List<Weight> outside = new ArrayList<>();
     private final List<Weight> block = new ArrayList<>();
-    private Weight head;
+    private Weight head; // null if it is the embedding table
 
     private WeightMap(String layers, List<String> prefixes) {
         this.layers = layers;
@@ -80,19 +78,39 @@ public final class WeightMap {
         return this;
     }
 
-    /// Weights outside the blocks, the head excepted.
-    public List<Weight> outside() {
-        return Collections.unmodifiableList(outside);
+    /// A weight with its names in a whole model.
+    ///
+    /// @param name in a Hugging Face folder
+    /// @param gguf in a GGUF file
+    /// @param block 0-based, or -1 outside the blocks
+    public record Placed(String name, String gguf, int block, Weight weight) {}
+
+    /// All weights under the names that transformers writes: those outside the blocks, every block
+    /// in order of computation, a head of its own.
+    public List<Placed> placed(int blocks) {
+        return placed(prefixes.getFirst(), blocks);
     }
 
-    /// Weights of every block, in the order in which they compute.
-    public List<Weight> block() {
-        return Collections.unmodifiableList(block);
-    }
-
-    /// The head, unless it is the embedding table.
-    public Optional<Weight> head() {
-        return Optional.ofNullable(head);
+    /// As above, for a file with this prefix.
+    List<Placed> placed(String prefix, int blocks) {
+        List<Placed> placed = new ArrayList<>();
+        for (Weight weight : outside) {
+            placed.add(new Placed(prefix + weight.name(), weight.gguf(), -1, weight));
+        }
+        for (int index = 0; index < blocks; index++) {
+            for (Weight weight : block) {
+                placed.add(
+                        new Placed(
+                                blockPrefix(prefix, index) + weight.name(),
+                                "blk." + index + "." + weight.gguf(),
+                                index,
+                                weight));
+            }
+        }
+        if (head != null) {
+            placed.add(new Placed(head.name(), head.gguf(), -1, head));
+        }
+        return placed;
     }
 
     /// The prefix that a file with these names uses; the first of all if none fits.

@@ -22,7 +22,8 @@ public final class GgufBytes {
         this.version = version;
     }
 
-    /// A string, an `Integer` (u32), a `Boolean`, or a list of strings, floats or integers (i32).
+    /// A string, an `Integer` (u32), a `Float`, a `Boolean`, or a list of strings, floats or
+    /// integers (i32).
     public GgufBytes entry(String key, Object value) {
         string(entries, key);
         switch (value) {
@@ -33,6 +34,10 @@ public final class GgufBytes {
             case Integer number -> {
                 number(entries, 4, GgufValueType.UINT32.ordinal());
                 number(entries, 4, number);
+            }
+            case Float number -> {
+                number(entries, 4, GgufValueType.FLOAT32.ordinal());
+                number(entries, 4, Float.floatToRawIntBits(number));
             }
             case Boolean flag -> {
                 number(entries, 4, GgufValueType.BOOL.ordinal());
