@@ -22,6 +22,7 @@ import picocli.CommandLine.Parameters;
 
 @Command(
         name = "eval",
+        header = "Measures a model, dense or pruned.",
         description = {
             "Measures a model, dense or pruned: perplexity by the protocol of the papers, every",
             "window alone."

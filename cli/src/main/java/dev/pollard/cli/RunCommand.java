@@ -33,6 +33,7 @@ import picocli.CommandLine.TypeConversionException;
 
 @Command(
         name = "run",
+        header = "Prunes a model, verifies and evaluates the result.",
         description = {
             "Prunes a model: calibrates, prunes block by block, saves, re-opens and verifies what it",
             "saved, and evaluates dense against pruned. The output is a Hugging Face folder."
