@@ -4,6 +4,7 @@ import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.pollard.config.Checkpoint;
 import dev.pollard.tensor.Scope;
 import dev.pollard.tensor.Tensor;
 import java.io.IOException;
@@ -13,14 +14,18 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /// LLaMA from GGUF files: names, q and k rows in pairs, dequantisation.
 @Tag("shared")
 class GoldenGgufTest {
+    @TempDir Path temporary;
+
     private static final String SMOLLM2 =
             "models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf";
 
@@ -51,6 +56,49 @@ class GoldenGgufTest {
             for (var entry : model.checkpoint().entries()) {
                 assertArrayEquals(
                         expected.get(entry.name()), model.weight(entry).toFloats(), entry.name());
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"f32", "f16", "bf16-align64", "q4_1", "q8_0-untied"})
+    void isSavedAsAHuggingFaceFolderOfTheSameModel(String variant) throws IOException {
+        String name = "tiny-llama-" + variant;
+        var golden = Shared.golden(Shared.GGUF.resolve(name + ".golden.safetensors"));
+        try (var checkpoint = Checkpoint.open(Shared.GGUF.resolve(name + ".gguf"))) {
+            new ModelWriter(checkpoint, "float32").write(temporary, _ -> Optional.empty());
+        }
+        try (var saved = Model.open(temporary);
+                var _ = Scope.open()) {
+            assertEquals(!variant.endsWith("untied"), saved.config().tiedHead());
+            int[] ids = Shared.ids(golden.get("input_ids"), 2, 1);
+            float[] expected = Shared.row(golden.get("logits"), 2, 1);
+            float[] actual = saved.forward(ids, Compute.FLOAT32).toFloats();
+            assertTrue(Shared.distance(expected, actual) <= 2e-4);
+            if (variant.equals("f32")) {
+                var source = Shared.golden(Shared.GGUF.resolve("tiny-llama-hf.safetensors"));
+                var written = Shared.golden(temporary.resolve("model.safetensors"));
+                assertEquals(source.keySet(), written.keySet());
+                source.forEach((key, value) -> assertArrayEquals(value, written.get(key), key));
+            }
+        }
+    }
+
+    @Test
+    void smolLm2IsSavedWithItsTokenizer() throws IOException {
+        String text = "Pollard trees regrow in 1234 days; naïve?";
+        try (var model = Model.open(Shared.ROOT.resolve(SMOLLM2))) {
+            new ModelWriter(model.checkpoint(), "keep").write(temporary, _ -> Optional.empty());
+            try (var saved = Model.open(temporary);
+                    var _ = Scope.open()) {
+                assertEquals("F16", saved.checkpoint().storage());
+                assertEquals(2 * 134_515_008L, saved.checkpoint().bytes());
+                int[] ids = model.tokenizer().orElseThrow().encode(text, false);
+                assertArrayEquals(ids, saved.tokenizer().orElseThrow().encode(text, false));
+                float[] expected = model.forward(ids, Compute.FLOAT32).toFloats();
+                float[] actual = saved.forward(ids, Compute.FLOAT32).toFloats();
+                double distance = Shared.distance(expected, actual);
+                assertTrue(distance < 0.1, () -> "logits moved by " + distance);
             }
         }
     }

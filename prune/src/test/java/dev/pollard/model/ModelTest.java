@@ -241,6 +241,51 @@ class ModelTest {
     }
 
     @Test
+    void shardsOfAPickledCheckpointBecomeShardsOfTheSameNumber() throws IOException {
+        Path folder = TinyModels.write(temporary.resolve("model"), "llama", 51);
+        Path pickled = Files.createDirectories(temporary.resolve("pickled"));
+        Files.copy(folder.resolve("config.json"), pickled.resolve("config.json"));
+        var index = new StringBuilder("{\"weight_map\": {");
+        try (var file = SafetensorsFile.open(folder.resolve("model.safetensors"))) {
+            var tensors = List.copyOf(file.tensors().values());
+            for (int shard = 1; shard <= 2; shard++) {
+                String name = "pytorch_model-0000%d-of-00002.bin".formatted(shard);
+                var part = shard == 1 ? tensors.subList(0, 5) : tensors.subList(5, tensors.size());
+                TorchFiles.write(pickled.resolve(name), part);
+                part.forEach(t -> index.append("\"%s\": \"%s\",".formatted(t.name(), name)));
+            }
+        }
+        index.setCharAt(index.length() - 1, '}');
+        Files.writeString(pickled.resolve("pytorch_model.bin.index.json"), index + "}");
+        Path saved = temporary.resolve("saved");
+        try (var checkpoint = Checkpoint.open(pickled)) {
+            new ModelWriter(checkpoint, "keep").write(saved, _ -> Optional.empty());
+        }
+        assertTrue(Files.exists(saved.resolve("model-00001-of-00002.safetensors")));
+        assertTrue(Files.exists(saved.resolve("model-00002-of-00002.safetensors")));
+        try (var expected = Model.open(folder);
+                var reopened = Model.open(saved);
+                var _ = Scope.open()) {
+            assertArrayEquals(
+                    expected.forward(ids(12, 6), Compute.FLOAT32).toFloats(),
+                    reopened.forward(ids(12, 6), Compute.FLOAT32).toFloats());
+        }
+    }
+
+    @Test
+    void aShardOutsideTheFolderIsRefused() throws IOException {
+        Path folder = Files.createDirectories(temporary.resolve("model"));
+        Files.writeString(folder.resolve("config.json"), TinyModels.config("llama"));
+        for (String shard : List.of("../secret.bin", "/etc/passwd", "..", "missing.bin")) {
+            Files.writeString(
+                    folder.resolve("pytorch_model.bin.index.json"),
+                    "{\"weight_map\": {\"model.norm.weight\": \"%s\"}}".formatted(shard));
+            var refused = assertThrows(MalformedFileException.class, () -> Model.open(folder));
+            assertTrue(refused.getMessage().contains("'" + shard + "'"), refused.getMessage());
+        }
+    }
+
+    @Test
     void aFolderWithoutTokenizerHasNone() throws IOException {
         Path folder = TinyModels.write(temporary.resolve("model"), "llama", 50);
         try (var model = Model.open(folder)) {
