@@ -68,7 +68,8 @@ final class RunScreen implements RunListener, AutoCloseable {
         if (!what.equals(evaluation)) {
             close();
             evaluation = what;
-            progress = new Progress(console, output, options, "evaluate", "percent", PERCENT, 0, 10);
+            progress =
+                    new Progress(console, output, options, "evaluate", "percent", PERCENT, 0, 10);
         }
         while (progress.done() < PERCENT * done / total) {
             progress.advance(Map.of("task", what));

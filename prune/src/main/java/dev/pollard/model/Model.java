@@ -11,6 +11,7 @@ import dev.pollard.config.OptConfig;
 import dev.pollard.config.Phi3Config;
 import dev.pollard.format.MalformedFileException;
 import dev.pollard.format.gguf.GgufFile;
+import dev.pollard.tensor.Engine;
 import dev.pollard.tensor.Scope;
 import dev.pollard.tensor.Tensor;
 import dev.pollard.tokenizer.Tokenizer;
@@ -138,7 +139,9 @@ public final class Model implements AutoCloseable {
 
     /// See [Checkpoint#sha256].
     public String sha256() {
-        return checkpoint.sha256();
+        String hash = checkpoint.sha256();
+        checkpoint.file().tensors().values().forEach(t -> Engine.forgetPages(t.data()));
+        return hash;
     }
 
     /// Frees what the decoder keeps and unmaps the file.

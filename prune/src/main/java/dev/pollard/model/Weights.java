@@ -3,6 +3,7 @@ package dev.pollard.model;
 import dev.pollard.config.Checkpoint;
 import dev.pollard.config.Checkpoint.Entry;
 import dev.pollard.format.MalformedFileException;
+import dev.pollard.tensor.Engine;
 import dev.pollard.tensor.Tensor;
 import java.io.UncheckedIOException;
 import java.util.Optional;
@@ -54,6 +55,7 @@ final class Weights {
         var shape = entry.weight().shape();
         Tensor tensor = Tensor.empty(shape.sizes().stream().mapToLong(Long::longValue).toArray());
         checkpoint.read(entry, tensor.segment());
+        Engine.forgetPages(entry.stored().data());
         checkFinite(checkpoint, entry.name(), tensor);
         return tensor;
     }

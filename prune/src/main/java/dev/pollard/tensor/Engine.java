@@ -1,10 +1,6 @@
 package dev.pollard.tensor;
 
-import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.List;
 import java.util.Map;
 import org.bytedeco.pytorch.global.torch;
@@ -19,6 +15,15 @@ public final class Engine {
                     "OPENBLAS_NUM_THREADS", "1",
                     "OMP_WAIT_POLICY", "PASSIVE");
 
+    /// Tensors of this size and more give their memory back when they are freed. Smaller ones, the
+    /// activations of a sequence, are recycled: fresh pages would cost as much as an addition.
+    private static final int OWN_PAGES_BYTES = 8 << 20;
+
+    private static final int ARENAS = 4;
+
+    /// A page of every system we know, or a multiple of it.
+    private static final long PAGE_BYTES = 1 << 16;
+
     private static boolean loaded;
 
     private Engine() {}
@@ -26,7 +31,8 @@ public final class Engine {
     /// Loads libtorch; the first call costs about a second, later ones nothing.
     public static synchronized void load() {
         if (!loaded) {
-            ENVIRONMENT.forEach(Engine::setEnvironment);
+            ENVIRONMENT.forEach(CLibrary::setEnvironment);
+            CLibrary.tuneAllocator(OWN_PAGES_BYTES, ARENAS);
             torch.set_num_threads(1);
             loaded = true;
         }
@@ -50,36 +56,16 @@ public final class Engine {
         if (loaded) {
             throw new IllegalStateException("libtorch is already loaded");
         }
-        setEnvironment("ONEDNN_MAX_CPU_ISA", isa);
+        CLibrary.setEnvironment("ONEDNN_MAX_CPU_ISA", isa);
     }
 
-    /// `setenv` of the C library: Java's own copy of the environment is read-only, and the native
-    /// libraries read the C one.
-    @SuppressWarnings("restricted")
-    private static void setEnvironment(String name, String value) {
-        var linker = Linker.nativeLinker();
-        var setenv = linker.defaultLookup().find("setenv");
-        if (setenv.isEmpty()) {
-            return; // Windows: the launcher's environment has to do
-        }
-        var call =
-                linker.downcallHandle(
-                        setenv.get(),
-                        FunctionDescriptor.of(
-                                ValueLayout.JAVA_INT,
-                                ValueLayout.ADDRESS,
-                                ValueLayout.ADDRESS,
-                                ValueLayout.JAVA_INT));
-        try (var arena = Arena.ofConfined()) {
-            MemorySegment key = arena.allocateFrom(name);
-            int status = (int) call.invokeExact(key, arena.allocateFrom(value), 1);
-            if (status != 0) {
-                throw new IllegalStateException("setenv " + name + " failed");
-            }
-        } catch (RuntimeException e) {
-            throw e;
-        } catch (Throwable e) {
-            throw new IllegalStateException("setenv " + name, e);
+    /// Lets the system take back the pages of a mapped file that were read and are not needed any
+    /// more: they would count as memory of this process. Reading them again is allowed.
+    ///
+    /// @param mapped bytes of a file mapped read-only; other memory is left alone
+    public static void forgetPages(MemorySegment mapped) {
+        if (mapped.isMapped() && mapped.isReadOnly()) {
+            CLibrary.forgetPages(mapped, PAGE_BYTES);
         }
     }
 }
