@@ -28,6 +28,7 @@ import java.util.Map;
 import java.util.SequencedMap;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 
 /// A model on disk: its configuration and its weights, found by the names of the architecture and
 /// read in the form in which Pollard computes, whatever the file's form is.
@@ -72,7 +73,9 @@ public final class Checkpoint implements AutoCloseable {
         this.prefix = config.weights().prefix(isGguf() ? Set.of() : file.tensors().keySet());
     }
 
-    /// Opens a Hugging Face folder or a `.gguf` file. Reads headers only.
+    /// Opens a Hugging Face folder, a `.gguf` file, or a folder with nothing but one of these.
+    /// Reads
+    /// headers only.
     ///
     /// @throws NoSuchFileException if there is nothing at `path`, or the folder lacks a file
     /// @throws MalformedFileException if a file breaks its format, the architecture is not
@@ -84,7 +87,7 @@ public final class Checkpoint implements AutoCloseable {
         if (Files.isDirectory(path)) {
             return openFolder(path);
         }
-        if (path.getFileName().toString().endsWith(".gguf")) {
+        if (isGgufName(path)) {
             return openGguf(path);
         }
         throw new MalformedFileException(path, 0, "neither a Hugging Face folder nor a .gguf file");
@@ -93,6 +96,10 @@ public final class Checkpoint implements AutoCloseable {
     private static Checkpoint openFolder(Path folder) throws IOException {
         Path configFile = folder.resolve(CONFIG);
         if (!Files.isRegularFile(configFile)) {
+            List<Path> ggufs = ggufs(folder);
+            if (ggufs.size() == 1) {
+                return openGguf(ggufs.getFirst());
+            }
             throw new NoSuchFileException(folder.toString(), null, "no " + CONFIG + " in it");
         }
         ObjectNode json = ConfigReader.json(configFile);
@@ -103,6 +110,16 @@ public final class Checkpoint implements AutoCloseable {
                         || !TorchFolder.isThere(folder);
         TensorFile file = safetensors ? ShardedSafetensors.open(folder) : TorchFolder.open(folder);
         return bound(folder, file, json, config);
+    }
+
+    private static List<Path> ggufs(Path folder) throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            return files.filter(Checkpoint::isGgufName).toList();
+        }
+    }
+
+    private static boolean isGgufName(Path file) {
+        return file.getFileName().toString().endsWith(".gguf");
     }
 
     private static Checkpoint openGguf(Path path) throws IOException {
@@ -369,13 +386,20 @@ public final class Checkpoint implements AutoCloseable {
         entry.stored().readFloats(from * columns, count * columns, target);
     }
 
+    /// Rows move within slabs, or slabs move as a whole: a slab is read at once and its rows are
+    /// put where they belong.
     private static void readReordered(Entry entry, long rows, long columns, MemorySegment target) {
-        for (long row = 0; row < rows; row++) {
-            entry.stored()
-                    .readFloats(
-                            entry.weight().layout().ggufRow(row, rows) * columns,
-                            columns,
-                            target.asSlice(Float.BYTES * row * columns, Float.BYTES * columns));
+        Layout layout = entry.weight().layout();
+        long slabRows = layout.slab(rows);
+        long rowBytes = Float.BYTES * columns;
+        MemorySegment slab = MemorySegment.ofArray(new float[Math.toIntExact(slabRows * columns)]);
+        for (long first = 0; first < rows; first += slabRows) {
+            long inFile = layout.ggufRow(first, rows);
+            entry.stored().readFloats(inFile * columns, slabRows * columns, slab);
+            for (long row = first; row < first + slabRows; row++) {
+                long from = (layout.ggufRow(row, rows) - inFile) * rowBytes;
+                MemorySegment.copy(slab, from, target, row * rowBytes, rowBytes);
+            }
         }
     }
 

@@ -39,4 +39,14 @@ public sealed interface Layout {
             }
         };
     }
+
+    /// Number of consecutive rows, from a multiple of it on, that are consecutive in GGUF too, in
+    /// whatever order; the first of them comes first there.
+    default long slab(long rows) {
+        return switch (this) {
+            case Plain(), Conv1d(), OnePlus() -> rows;
+            case RotaryPairs(int heads) -> rows / heads;
+            case PerHead(int heads) -> rows / heads / 3;
+        };
+    }
 }

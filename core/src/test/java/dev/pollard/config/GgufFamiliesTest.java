@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.pollard.format.DType;
 import dev.pollard.format.MalformedFileException;
 import dev.pollard.format.gguf.GgufBytes;
 import java.io.IOException;
@@ -218,8 +219,7 @@ class GgufFamiliesTest {
                                 "factor": 32.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
                                 "original_max_position_embeddings": 8192}\
                                 """);
-        Path folder =
-                TinyModels.write(temporary.resolve("hf"), config, dev.pollard.format.DType.F32, 22);
+        Path folder = TinyModels.write(temporary.resolve("hf"), config, DType.F32, 22);
         try (var hf = Checkpoint.open(folder)) {
             var llama = (LlamaConfig) hf.config();
             float[] scaled = llama.rope().inverseFrequencies();
@@ -243,6 +243,17 @@ class GgufFamiliesTest {
             gguf.tensor("rope_freqs.weight", F32, bytes(divisors), divisors.length);
             try (var opened = Checkpoint.open(gguf.write(temporary.resolve("llama3.gguf")))) {
                 assertEquals(llama.rope(), ((LlamaConfig) opened.config()).rope());
+            }
+        }
+    }
+
+    @Test
+    void aFolderWithNothingButOneGgufIsThatModel() throws IOException {
+        Path folder = TinyModels.write(temporary.resolve("hf"), "llama", 25);
+        try (var hf = Checkpoint.open(folder)) {
+            Path file = convert(hf, metadata(hf.config()));
+            try (var found = Checkpoint.open(temporary)) {
+                assertEquals(file, found.path());
             }
         }
     }

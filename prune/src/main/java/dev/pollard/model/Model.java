@@ -17,7 +17,6 @@ import dev.pollard.tensor.Tensor;
 import dev.pollard.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.Optional;
@@ -32,32 +31,21 @@ import java.util.Optional;
 public final class Model implements AutoCloseable {
     private final Checkpoint checkpoint;
     private final Weights weights;
-    private final Decoder decoder;
+    private Decoder decoder; // null until it is asked for
     private Optional<Tokenizer> tokenizer; // null until it is asked for
 
     private Model(Checkpoint checkpoint) {
         this.checkpoint = checkpoint;
         this.weights = new Weights(checkpoint);
-        this.decoder = decoder(checkpoint.config(), weights);
     }
 
-    /// Opens a Hugging Face folder or a `.gguf` file. Norms and positions are read, blocks and head
-    /// are not.
+    /// Opens a Hugging Face folder or a `.gguf` file. Reads headers only.
     ///
     /// @throws NoSuchFileException if there is nothing at `path`, or the folder lacks a file
     /// @throws MalformedFileException if a file breaks its format, the architecture is not
     ///     supported, or configuration and tensors disagree
     public static Model open(Path path) throws IOException {
-        var checkpoint = Checkpoint.open(path);
-        try {
-            return new Model(checkpoint);
-        } catch (UncheckedIOException e) {
-            checkpoint.close();
-            throw e.getCause();
-        } catch (Throwable e) {
-            checkpoint.close();
-            throw e;
-        }
+        return new Model(Checkpoint.open(path));
     }
 
     private static Decoder decoder(ModelConfig config, Weights weights) {
@@ -86,7 +74,14 @@ public final class Model implements AutoCloseable {
         return checkpoint.path();
     }
 
-    public Decoder decoder() {
+    /// The model as something that computes. At the first call libtorch is loaded, and norms and
+    /// positions are read.
+    ///
+    /// @throws UncheckedIOException if one of them holds NaN or infinite numbers: names it
+    public synchronized Decoder decoder() {
+        if (decoder == null) {
+            decoder = decoder(config(), weights);
+        }
         return decoder;
     }
 
@@ -104,6 +99,7 @@ public final class Model implements AutoCloseable {
     ///     longer than the positions of the model
     public Tensor forward(int[] ids, Compute compute) {
         try (var scope = Scope.open()) {
+            Decoder decoder = decoder();
             Tensor x = decoder.embed(ids); // [time, hidden]
             for (int index = 0; index < config().blocks(); index++) {
                 try (var block = Scope.open()) {
@@ -131,10 +127,11 @@ public final class Model implements AutoCloseable {
                     ? Optional.of(Tokenizer.fromGguf(gguf))
                     : Optional.empty();
         }
-        boolean any =
-                Files.exists(path().resolve("tokenizer.json"))
-                        || Files.exists(path().resolve("vocab.json"));
-        return any ? Optional.of(Tokenizer.fromHuggingFaceFolder(path())) : Optional.empty();
+        try {
+            return Optional.of(Tokenizer.fromHuggingFaceFolder(path()));
+        } catch (NoSuchFileException _) {
+            return Optional.empty();
+        }
     }
 
     /// See [Checkpoint#sha256].

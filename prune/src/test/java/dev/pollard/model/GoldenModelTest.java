@@ -9,6 +9,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -104,7 +105,7 @@ class GoldenModelTest {
     private static Tensor loss(Tensor logits, int[] ids) {
         int predictions = ids.length - 1;
         Tensor before = logits.narrow(0, 0, predictions); // [time - 1, vocabulary]
-        int[] next = java.util.Arrays.copyOfRange(ids, 1, ids.length);
+        int[] next = Arrays.copyOfRange(ids, 1, ids.length);
         return before.logSumExp().sub(before.pick(Tensor.ofIds(next))).mean();
     }
 

@@ -17,8 +17,11 @@ import dev.pollard.format.safetensors.ShardIndex;
 import dev.pollard.tensor.Scope;
 import dev.pollard.tensor.Tensor;
 import java.io.IOException;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -132,7 +135,7 @@ class ModelWriterTest {
         try (var file = SafetensorsFile.open(output().resolve("model.safetensors"))) {
             var stored = file.tensors().get(layer + ".weight");
             assertEquals(dtype, stored.storage());
-            byte[] bytes = stored.data().toArray(java.lang.foreign.ValueLayout.JAVA_BYTE);
+            byte[] bytes = stored.data().toArray(ValueLayout.JAVA_BYTE);
             for (int i = bytes.length * 20 / 48; i < bytes.length; i++) {
                 assertEquals(0, bytes[i], "a zero is not +0");
             }
@@ -281,11 +284,11 @@ class ModelWriterTest {
                     writer.write(tensor.name(), tensor.data());
                 }
                 float[] values = new float[(int) Shape.of(shape).elements()];
-                writer.writeFloats(name, java.lang.foreign.MemorySegment.ofArray(values));
+                writer.writeFloats(name, MemorySegment.ofArray(values));
                 writer.commit();
             }
         }
-        Files.move(copy, single, java.nio.file.StandardCopyOption.REPLACE_EXISTING);
+        Files.move(copy, single, StandardCopyOption.REPLACE_EXISTING);
     }
 
     @Test

@@ -4,6 +4,7 @@ import dev.pollard.format.TensorView;
 import dev.pollard.format.safetensors.SafetensorsFile;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.SequencedMap;
@@ -38,7 +39,7 @@ final class Shared {
 
     static float[] row(float[] table, int rows, int index) {
         int length = table.length / rows;
-        return java.util.Arrays.copyOfRange(table, index * length, (index + 1) * length);
+        return Arrays.copyOfRange(table, index * length, (index + 1) * length);
     }
 
     static double distance(float[] a, float[] b) {
