@@ -1,0 +1,302 @@
+package dev.pollard.report;
+
+import static dev.pollard.report.Node.element;
+import static dev.pollard.report.Node.text;
+
+import dev.pollard.recipe.RunRecord.LayerFacts;
+import dev.pollard.report.Node.Element;
+import java.util.Locale;
+import java.util.Map;
+import java.util.function.DoubleFunction;
+import java.util.function.ToDoubleFunction;
+
+/// Drawings in SVG, coloured by the page's style sheet. Each is drawn [#WIDTH] wide and scales with
+/// the page.
+final class Charts {
+    private static final int WIDTH = 400;
+    private static final int LETTER = 6; // of a label
+    private static final double SLANT = Math.sqrt(0.5); // labels over columns stand at 45°
+
+    private Charts() {}
+
+    // ---- block by module ----
+
+    /// One cell for each layer: blocks downwards, modules to the right.
+    ///
+    /// @param ramp class that names the colours
+    /// @param value what colours a layer
+    /// @param words for a value in a cell, as short as can be
+    static Element heatMap(
+            String title,
+            String ramp,
+            LayerGrid grid,
+            ToDoubleFunction<LayerFacts> value,
+            DoubleFunction<String> words) {
+        var labels = grid.labels(18);
+        int columns = Math.max(1, labels.size());
+        int longest = labels.stream().mapToInt(String::length).max().orElse(0);
+        double overhang = LETTER * longest * SLANT;
+        double left = 6 + 7.0 * digits(grid);
+        double top = overhang + 14;
+        double cell = Math.clamp((WIDTH - left - overhang) / columns, 4, 60);
+        double height = grid.blocks().size() <= 12 ? 24 : 17;
+        var scale = scale(grid, value);
+        var drawing =
+                svg(title, top + height * grid.blocks().size() + 2).with("class", "map " + ramp);
+        int every = (int) Math.ceil(16 / cell);
+        for (int c = 0; c < labels.size(); c += every) {
+            double x = left + cell * (c + 0.5) + 2;
+            drawing.add(
+                    label(labels.get(c), x, top - 6, "start")
+                            .with("transform", "rotate(-45 %s %s)".formatted(at(x), at(top - 6))));
+        }
+        double y = top;
+        for (var block : grid.blocks().entrySet()) {
+            drawing.add(label(block.getKey().toString(), left - 5, y + height / 2 + 4, "end"));
+            double x = left;
+            for (String module : grid.modules()) {
+                var layer = block.getValue().get(module);
+                if (layer != null) {
+                    double number = value.applyAsDouble(layer);
+                    drawing.add(cell(layer, number, scale, words, x, y, cell - 1, height - 1));
+                }
+                x += cell;
+            }
+            y += height;
+        }
+        return drawing;
+    }
+
+    private static int digits(LayerGrid grid) {
+        return grid.blocks().isEmpty() ? 1 : grid.blocks().lastEntry().getKey().toString().length();
+    }
+
+    static Scale scale(LayerGrid grid, ToDoubleFunction<LayerFacts> value) {
+        return Scale.of(
+                grid.blocks().values().stream()
+                        .flatMap(block -> block.values().stream())
+                        .mapToDouble(value));
+    }
+
+    private static Element cell(
+            LayerFacts layer,
+            double value,
+            Scale scale,
+            DoubleFunction<String> words,
+            double x,
+            double y,
+            double width,
+            double height) {
+        boolean finite = Double.isFinite(value);
+        String step = finite ? "s" + scale.step(value) : "none";
+        String said = finite ? words.apply(value) : "✕";
+        var cell =
+                element("g", element("title", layer.name() + ": " + words.apply(value)))
+                        .add(rectangle(x, y, width, height).with("class", step));
+        if (LETTER * said.length() <= width) {
+            cell.add(
+                    label(said, x + width / 2, y + height / 2 + 4, "middle")
+                            .with("class", "on-" + step));
+        }
+        return cell;
+    }
+
+    /// What the colours of a map mean.
+    static Element legend(String ramp, Scale scale, DoubleFunction<String> words) {
+        var legend = element("p").with("class", "legend " + ramp);
+        double[] edges = scale.edges();
+        if (edges.length == 2) {
+            String all =
+                    words.apply(edges[0]).equals(words.apply(edges[1]))
+                            ? words.apply(edges[0])
+                            : words.apply(edges[0]) + " to " + words.apply(edges[1]);
+            return legend.add(swatch(scale.step(edges[0])), text("all layers: " + all));
+        }
+        for (int i = 0; i + 1 < edges.length; i++) {
+            legend.add(
+                    element(
+                            "span",
+                            swatch(i),
+                            text(words.apply(edges[i]) + " to " + words.apply(edges[i + 1]))));
+        }
+        return legend;
+    }
+
+    private static Element swatch(int step) {
+        return element("i").with("class", "s" + step);
+    }
+
+    // ---- by block ----
+
+    /// What one block has to show.
+    ///
+    /// @param low end of its line
+    /// @param middle its dot
+    /// @param high other end
+    record Range(double low, double middle, double high) {
+        boolean isFinite() {
+            return Double.isFinite(low) && Double.isFinite(middle) && Double.isFinite(high);
+        }
+    }
+
+    /// A dot on a line from low to high, for each block.
+    static Element ranges(String title, Map<Integer, Range> blocks) {
+        var plot = new Plot(title, blocks);
+        plot.each(
+                (range, x, width) ->
+                        element(
+                                "g",
+                                element("line")
+                                        .with("class", "range")
+                                        .with("x1", at(x))
+                                        .with("x2", at(x))
+                                        .with("y1", at(plot.y(range.low)))
+                                        .with("y2", at(plot.y(range.high)))
+                                        .with("stroke-width", at(Math.clamp(width / 3, 1, 6))),
+                                element("circle")
+                                        .with("class", "mark")
+                                        .with("cx", at(x))
+                                        .with("cy", at(plot.y(range.middle)))
+                                        .with("r", at(Math.clamp(width / 3, 1.5, 4.5)))));
+        return plot.drawing;
+    }
+
+    /// A column from 0 for each block.
+    static Element columns(String title, Map<Integer, Range> blocks) {
+        var plot = new Plot(title, blocks);
+        plot.each(
+                (range, x, width) -> {
+                    double thick = Math.min(28, 0.72 * width);
+                    double y = plot.y(range.high);
+                    return rectangle(x - thick / 2, y, thick, plot.y(0) - y).with("class", "mark");
+                });
+        return plot.drawing;
+    }
+
+    private interface Mark {
+        Element of(Range range, double x, double width);
+    }
+
+    /// Axes: blocks to the right, values from 0 upwards.
+    private static final class Plot {
+        private static final double LEFT = 46;
+        private static final double RIGHT = WIDTH - 4;
+        private static final double TOP = 12;
+        private static final double BOTTOM = 168;
+
+        private final Map<Integer, Range> blocks;
+        private final double top; // the value at the top
+        final Element drawing;
+
+        Plot(String title, Map<Integer, Range> blocks) {
+            this.blocks = blocks;
+            double most =
+                    blocks.values().stream()
+                            .filter(Range::isFinite)
+                            .mapToDouble(Range::high)
+                            .max()
+                            .orElse(0);
+            double tick = tick(most > 0 ? most : 1);
+            this.top = tick * Math.ceil((most > 0 ? most : 1) / tick - 1e-9);
+            this.drawing = svg(title, BOTTOM + 36);
+            for (int i = 0; i * tick <= top * (1 + 1e-9); i++) {
+                double y = y(i * tick);
+                drawing.add(
+                        element("line")
+                                .with("class", "grid")
+                                .with("x1", at(LEFT))
+                                .with("x2", at(RIGHT))
+                                .with("y1", at(y))
+                                .with("y2", at(y)),
+                        label(Figures.brief(i * tick), LEFT - 6, y + 4, "end"));
+            }
+            drawing.add(label("block", (LEFT + RIGHT) / 2, BOTTOM + 32, "middle"));
+        }
+
+        /// 1, 2 or 5 times a power of ten, so that there are three to six of them.
+        private static double tick(double most) {
+            double power = Math.pow(10, Math.floor(Math.log10(most)));
+            double lead = most / power;
+            return power * (lead < 1.5 ? 0.25 : lead < 3 ? 0.5 : lead < 6 ? 1 : 2);
+        }
+
+        double y(double value) {
+            return BOTTOM - (BOTTOM - TOP) * value / top;
+        }
+
+        void each(Mark mark) {
+            double width = (RIGHT - LEFT) / Math.max(1, blocks.size());
+            int letters =
+                    blocks.keySet().stream().mapToInt(b -> b.toString().length()).max().orElse(1);
+            int every = round((int) Math.ceil((7.0 * letters + 8) / width));
+            double x = LEFT + width / 2;
+            int index = 0;
+            for (var block : blocks.entrySet()) {
+                if (index++ % every == 0) {
+                    drawing.add(label(block.getKey().toString(), x, BOTTOM + 16, "middle"));
+                }
+                if (block.getValue().isFinite()) {
+                    drawing.add(mark.of(block.getValue(), x, width));
+                } else {
+                    drawing.add(label("✕", x, BOTTOM - 4, "middle"));
+                }
+                x += width;
+            }
+        }
+
+        /// The next of 1, 2, 5, 10, 20, 50, …
+        private static int round(int every) {
+            int step = 1;
+            for (int i = 0; step < every; i++) {
+                step = i % 3 == 1 ? step / 2 * 5 : step * 2;
+            }
+            return step;
+        }
+    }
+
+    // ---- by name ----
+
+    /// A bar to the right for each name.
+    static Element bars(String title, Map<String, Double> values, DoubleFunction<String> words) {
+        double left = 80;
+        double room = WIDTH - left - 76;
+        double most = values.values().stream().mapToDouble(v -> v).max().orElse(1);
+        var drawing = svg(title, 26.0 * values.size());
+        double y = 0;
+        for (var value : values.entrySet()) {
+            double width = most > 0 ? Math.max(1, room * value.getValue() / most) : 1;
+            drawing.add(
+                    label(value.getKey(), left - 8, y + 17, "end"),
+                    rectangle(left, y + 4, width, 18).with("class", "mark"),
+                    label(words.apply(value.getValue()), left + width + 6, y + 17, "start"));
+            y += 26;
+        }
+        return drawing;
+    }
+
+    // ---- shapes ----
+
+    private static Element svg(String title, double height) {
+        return element("svg")
+                .with("xmlns", "http://www.w3.org/2000/svg")
+                .with("viewBox", "0 0 %d %s".formatted(WIDTH, at(height)))
+                .with("role", "img")
+                .with("aria-label", title);
+    }
+
+    private static Element rectangle(double x, double y, double width, double height) {
+        return element("rect")
+                .with("x", at(x))
+                .with("y", at(y))
+                .with("width", at(width))
+                .with("height", at(Math.max(0, height)));
+    }
+
+    private static Element label(String words, double x, double y, String anchor) {
+        return element("text", words).with("x", at(x)).with("y", at(y)).with("text-anchor", anchor);
+    }
+
+    private static String at(double coordinate) {
+        return String.format(Locale.ROOT, "%.1f", coordinate);
+    }
+}
