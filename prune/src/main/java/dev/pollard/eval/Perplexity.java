@@ -105,7 +105,8 @@ public final class Perplexity {
     private void measure(
             Decoder model, TokenWindows windows, int from, int to, double[] losses, Steps steps) {
         var streams = new Streams(to - from, windows.length(), model.config().hiddenSize());
-        try (streams) {
+        try (streams;
+                var _ = compute.products()) {
             workers.forEach(
                     to - from, (_, i) -> streams.get(i).copy_(model.embed(windows.get(from + i))));
             for (int b = 0; b < model.config().blocks(); b++) {

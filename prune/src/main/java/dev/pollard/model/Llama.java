@@ -116,8 +116,8 @@ final class Llama implements Decoder {
 
         private Tensor feedForward(Tensor x, Tap tap) {
             try (var scope = Scope.open()) {
-                Tensor g = Nonlinearity.apply(config.activation(), gate.forward(x, tap));
-                Tensor h = g.mul(up.forward(x, tap)); // [time, ffn]
+                Tensor g = gate.forward(x, tap); // [time, ffn]
+                Tensor h = Nonlinearity.gated(config.activation(), g, up.forward(x, tap));
                 return scope.release(down.forward(h, tap)); // [time, hidden]
             }
         }

@@ -15,4 +15,11 @@ final class Nonlinearity {
             case GELU_TANH -> x.geluTanh();
         };
     }
+
+    /// `activation(gate) ∘ up`.
+    static Tensor gated(Activation activation, Tensor gate, Tensor up) {
+        return activation == Activation.SILU
+                ? gate.siluTimes(up)
+                : apply(activation, gate).mul(up);
+    }
 }

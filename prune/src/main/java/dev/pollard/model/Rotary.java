@@ -20,13 +20,10 @@ final class Rotary {
     Tensor turn(Tensor x) {
         int time = Math.toIntExact(x.size(1));
         long width = x.size(2);
-        long half = dimensions / 2;
         Tensor cos = cosines.atLeast(time).narrow(0, 0, time); // [time, dimensions]
         Tensor sin = sines.atLeast(time).narrow(0, 0, time); // [time, dimensions]
         Tensor turning = dimensions == width ? x : x.narrow(2, 0, dimensions);
-        Tensor swapped = // [heads, time, dimensions]
-                Tensor.cat(2, turning.narrow(2, half, half), turning.narrow(2, 0, half));
-        Tensor turned = turning.mul(cos).add(swapped.mul(sin));
+        Tensor turned = turning.rotate(cos, sin); // [heads, time, dimensions]
         return dimensions == width
                 ? turned
                 : Tensor.cat(2, turned, x.narrow(2, dimensions, width - dimensions));

@@ -1,6 +1,7 @@
 package dev.pollard.prune;
 
 import dev.pollard.model.Block;
+import dev.pollard.model.Compute;
 import dev.pollard.model.Decoder;
 import dev.pollard.model.Linear;
 import dev.pollard.model.Tap;
@@ -27,6 +28,7 @@ import java.util.Set;
 final class CalibrationStream implements AutoCloseable {
     private final Arena arena = Arena.ofShared();
     private final MemorySegment floats;
+    private final Compute compute;
     private final Workers workers;
     private final int sequences;
     private final long time;
@@ -37,11 +39,13 @@ final class CalibrationStream implements AutoCloseable {
     /// @param ids `[sequences][time]`, all of one length
     /// @param spill the folder of the mapped file; memory if empty
     /// @throws IllegalArgumentException if there are no sequences or their lengths differ
-    CalibrationStream(Decoder decoder, int[][] ids, Workers workers, Optional<Path> spill)
+    CalibrationStream(
+            Decoder decoder, int[][] ids, Compute compute, Workers workers, Optional<Path> spill)
             throws IOException {
         if (ids.length == 0) {
             throw new IllegalArgumentException("no calibration sequences");
         }
+        this.compute = compute;
         this.workers = workers;
         this.sequences = ids.length;
         this.time = ids[0].length;
@@ -82,8 +86,10 @@ final class CalibrationStream implements AutoCloseable {
 
     /// Sends the stream through `block`.
     void advance(Block block) {
-        workers.forEach(
-                sequences, (_, i) -> sequence(i).copy_(block.forward(sequence(i), Tap.NONE)));
+        try (var _ = compute.products()) {
+            workers.forEach(
+                    sequences, (_, i) -> sequence(i).copy_(block.forward(sequence(i), Tap.NONE)));
+        }
     }
 
     /// Gathers what enters `layers` of `block`; the stream stays where it is, and nothing is
@@ -92,7 +98,8 @@ final class CalibrationStream implements AutoCloseable {
         var names = new HashSet<String>();
         layers.forEach(layer -> names.add(layer.name()));
         String last = block.linears().getLast().name();
-        try (var stats = new InputStats(needs, workers.count())) {
+        try (var _ = compute.products();
+                var stats = new InputStats(needs, workers.count())) {
             workers.forEach(
                     sequences,
                     (worker, i) ->

@@ -17,7 +17,7 @@ import java.util.Set;
 /// share one statistic.
 public final class InputStats implements AutoCloseable {
     /// Rows summed in float32 before they go into the float64 total.
-    private static final long FLOAT_ROWS = 4096;
+    private static final long FLOAT_ROWS = 16_384;
 
     private final boolean gram;
     private final List<Share> shares = new ArrayList<>();
@@ -183,25 +183,33 @@ public final class InputStats implements AutoCloseable {
         @Override
         public void merge(Sum other) {
             var sum = (GramSum) other;
+            rows += sum.rows;
+            if (total == null && sum.total == null) {
+                partial.add_(sum.partial);
+                partialRows += sum.partialRows;
+                return;
+            }
             flush();
             sum.flush();
-            if (sum.total != null) {
-                if (total == null) {
-                    total = sum.total;
-                    sum.total = null;
-                } else {
-                    total.add_(sum.total);
-                }
+            if (total == null) {
+                total = sum.total;
+                sum.total = null;
+            } else if (sum.total != null) {
+                total.add_(sum.total);
             }
-            rows += sum.rows;
         }
 
         @Override
         public LayerStats statistics() {
-            flush();
             try (var scope = Scope.open()) {
-                var mean = total.mul_(1.0 / rows).toFloat32().symmetricFromUpper();
-                return LayerStats.of(new Gram(scope.keep(mean), rows));
+                Tensor mean;
+                if (total == null) {
+                    mean = partial.mul_(1.0 / rows);
+                } else {
+                    flush();
+                    mean = total.mul_(1.0 / rows).toFloat32();
+                }
+                return LayerStats.of(new Gram(scope.keep(mean.symmetricFromUpper()), rows));
             }
         }
 

@@ -25,6 +25,7 @@ public final class Engine {
     private static final long PAGE_BYTES = 1 << 16;
 
     private static boolean loaded;
+    private static volatile boolean bf16Products;
 
     private Engine() {}
 
@@ -57,6 +58,35 @@ public final class Engine {
             throw new IllegalStateException("libtorch is already loaded");
         }
         CLibrary.setEnvironment("ONEDNN_MAX_CPU_ISA", isa);
+    }
+
+    /// While it is open, float32 products (linear layers, attention, Grams) round their operands
+    /// to bfloat16 and add up in float32.
+    ///
+    /// A switch of the whole process: not for several threads at once.
+    public static Bf16Products bf16Products(boolean on) {
+        load();
+        boolean before = bf16Products;
+        switchBf16Products(on);
+        return () -> switchBf16Products(before);
+    }
+
+    /// Ends what [#bf16Products] began.
+    @FunctionalInterface
+    public interface Bf16Products extends AutoCloseable {
+        @Override
+        void close();
+    }
+
+    static boolean hasBf16Products() {
+        return bf16Products;
+    }
+
+    private static void switchBf16Products(boolean on) {
+        if (on != bf16Products) {
+            torch.globalContext().setFloat32MatmulPrecision(on ? "medium" : "highest");
+            bf16Products = on;
+        }
     }
 
     /// Lets the system take back the pages of a mapped file that were read and are not needed any
