@@ -3,6 +3,7 @@ package dev.pollard.config;
 import com.fasterxml.jackson.databind.node.JsonNodeFactory;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollard.format.MalformedFileException;
+import dev.pollard.format.gguf.GgmlType;
 import dev.pollard.format.gguf.GgufFile;
 import dev.pollard.format.gguf.GgufMetadata;
 import java.util.HashMap;
@@ -266,20 +267,22 @@ final class GgufConfig {
     /// GGUF holds Llama 3.1's scaling as one divisor per frequency. All published models share the
     /// ramp (1, 4, 8192) and differ in the factor, which the longest wavelength shows.
     private ObjectNode llama3Scaling(long width) throws MalformedFileException {
-        float[] divisors = file.tensors().get("rope_freqs.weight").toFloats();
-        double theta = config.path("rope_theta").asDouble(10_000);
-        double factor = divisors.length == 0 ? 0 : divisors[divisors.length - 1];
-        if (divisors.length != width / 2 || !(factor > 0)) {
+        var stored = file.tensors().get("rope_freqs.weight");
+        if (stored.shape().elements() != width / 2 || width < 2 || stored.type() != GgmlType.F32) {
             throw metadata.malformed(
                     "rope_freqs.weight",
-                    "holds %d divisors for heads of width %d".formatted(divisors.length, width));
+                    "is %s %s for heads of width %d"
+                            .formatted(stored.storage(), stored.shape(), width));
         }
+        float[] divisors = stored.toFloats();
+        double theta = config.path("rope_theta").asDouble(10_000);
+        double factor = divisors[divisors.length - 1];
         var plain = new Rope(theta, (int) width, new Rope.Unscaled()).inverseFrequencies();
         var scaled =
                 new Rope(theta, (int) width, new Rope.Llama3(factor, 1, 4, 8192))
                         .inverseFrequencies();
         for (int i = 0; i < divisors.length; i++) {
-            if (Math.abs(plain[i] / scaled[i] - divisors[i]) > 1e-3 * divisors[i]) {
+            if (!(Math.abs(plain[i] / scaled[i] - divisors[i]) <= 1e-3 * divisors[i])) {
                 throw metadata.malformed(
                         "rope_freqs.weight", "is not the scaling of any Llama 3: not supported");
             }

@@ -1,3 +1,5 @@
-/// What a model is: `config.json` or GGUF metadata as a sealed `ModelConfig`, and the names of its
-/// tensors.
+/// What a model on disk is: `config.json` or GGUF metadata as a sealed
+/// [dev.pollard.config.ModelConfig],
+/// the names, shapes and layouts of its weights ([dev.pollard.config.WeightMap]), and both bound to
+/// files ([dev.pollard.config.Checkpoint]).
 package dev.pollard.config;

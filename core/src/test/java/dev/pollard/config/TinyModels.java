@@ -99,7 +99,7 @@ public final class TinyModels {
                                     "gpt2",
                                     """
                                     {"model_type": "gpt2", "vocab_size": 64, "n_embd": 32,
-                                     "n_layer": 2, "n_head": 4, "n_positions": 48, "n_inner": 80,
+                                     "n_layer": 2, "n_head": 4, "n_positions": 128, "n_inner": 80,
                                      "layer_norm_epsilon": 1e-5, "activation_function": "gelu_new"}
                                     """),
                             Map.entry(
@@ -134,7 +134,7 @@ public final class TinyModels {
                                     """
                                     {"model_type": "opt", "vocab_size": 64, "hidden_size": 32,
                                      "ffn_dim": 48, "num_hidden_layers": 2,
-                                     "num_attention_heads": 4, "max_position_embeddings": 48,
+                                     "num_attention_heads": 4, "max_position_embeddings": 128,
                                      "word_embed_proj_dim": 16, "torch_dtype": "float32"}
                                     """)));
 

@@ -9,6 +9,12 @@ import java.util.Map;
 /// Causal attention in the forms that the families need. Masks are made once for the longest
 /// sequence so far.
 final class Attention {
+    /// Queries of a slice.
+    private static final int SLICE = 64;
+
+    /// Keys of a tile of torch's kernel.
+    private static final int TILE = 512;
+
     private final Residents residents;
     private final Map<Integer, PositionTable> windows = new HashMap<>();
     private final PositionTable distances;
@@ -31,12 +37,31 @@ final class Attention {
     /// Every position sees itself and, of those before it, `window` in all: query
     /// `[heads, time, width]`, key and value `[kv heads, time, width]` → `[heads, time, width]`.
     ///
+    /// torch's kernel computes scores in tiles of 512 keys, those above the diagonal too. So short
+    /// sequences, and windows, are faster in slices of queries, each with the keys that they see.
+    ///
     /// @param window 0: all of them
     Tensor causal(Tensor query, Tensor key, Tensor value, double scale, int window) {
         int time = Math.toIntExact(query.size(1));
-        return window == 0 || time <= window
-                ? Tensor.causalAttention(query, key, value, scale)
-                : Tensor.maskedAttention(query, key, value, mask(time, window), scale);
+        boolean slides = window != 0 && window < time;
+        if (!slides && (time <= SLICE || time > TILE)) {
+            return Tensor.causalAttention(query, key, value, scale);
+        }
+        Tensor mask = masks(slides ? window : 0).atLeast(time); // [≥ time, ≥ time]
+        Tensor[] outputs = new Tensor[Math.ceilDiv(time, SLICE)];
+        for (int i = 0; i < outputs.length; i++) {
+            int from = i * SLICE;
+            int to = Math.min(from + SLICE, time);
+            int first = slides ? Math.max(0, from - window + 1) : 0;
+            outputs[i] = // [heads, to - from, width]
+                    Tensor.maskedAttention(
+                            query.narrow(1, from, to - from),
+                            key.narrow(1, first, to - first),
+                            value.narrow(1, first, to - first),
+                            mask.narrow(0, from, to - from).narrow(1, first, to - first),
+                            scale);
+        }
+        return outputs.length == 1 ? outputs[0] : Tensor.cat(1, outputs);
     }
 
     /// As [#causal], the scores squashed to `±cap` by tanh before the mask.
@@ -44,7 +69,7 @@ final class Attention {
         int time = Math.toIntExact(query.size(1));
         int heads = Math.toIntExact(query.size(0));
         int shared = heads / Math.toIntExact(key.size(0));
-        Tensor mask = mask(time, window); // [time, time]
+        Tensor mask = corner(masks(window).atLeast(time), time); // [time, time]
         Tensor[] outputs = new Tensor[heads];
         for (int head = 0; head < heads; head++) {
             try (var scope = Scope.open()) {
@@ -81,30 +106,25 @@ final class Attention {
     }
 
     /// `[time, time]`: 0 where a row's position sees a column's, -∞ elsewhere.
-    private Tensor mask(int time, int window) {
-        PositionTable table;
+    private PositionTable masks(int window) {
         synchronized (windows) {
-            table =
-                    windows.computeIfAbsent(
-                            window, width -> new PositionTable(residents, n -> mask(n, n, width)));
+            return windows.computeIfAbsent(
+                    window, width -> new PositionTable(residents, time -> mask(time, width)));
         }
-        return corner(table.atLeast(time), time);
     }
 
     private static Tensor corner(Tensor square, int time) {
-        return square.size(0) == time
-                ? square
-                : square.narrow(0, 0, time).narrow(1, 0, time).contiguous();
+        return square.size(0) == time ? square : square.narrow(0, 0, time).narrow(1, 0, time);
     }
 
-    private static Tensor mask(int rows, int columns, int window) {
-        float[] mask = new float[Math.multiplyExact(rows, columns)];
+    private static Tensor mask(int time, int window) {
+        float[] mask = new float[Math.multiplyExact(time, time)];
         Arrays.fill(mask, Float.NEGATIVE_INFINITY);
-        for (int i = 0; i < rows; i++) {
+        for (int i = 0; i < time; i++) {
             int first = window == 0 ? 0 : Math.max(0, i - window + 1);
-            Arrays.fill(mask, i * columns + first, i * columns + i + 1, 0f);
+            Arrays.fill(mask, i * time + first, i * time + i + 1, 0f);
         }
-        return Tensor.of(mask, rows, columns);
+        return Tensor.of(mask, time, time);
     }
 
     /// `[time, time]`: column minus row, -∞ above the diagonal.
