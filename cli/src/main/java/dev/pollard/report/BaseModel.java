@@ -42,10 +42,12 @@ record BaseModel(String name, SequencedMap<String, String> licence) {
             return new LinkedHashMap<>();
         }
         Path card = source.resolve("README.md");
-        if (Files.isRegularFile(card) && Files.size(card) <= LONGEST_CARD) {
+        if (Files.isRegularFile(card)
+                && Files.isReadable(card)
+                && Files.size(card) <= LONGEST_CARD) {
             return ofCard(new String(Files.readAllBytes(card), StandardCharsets.UTF_8));
         }
-        if (Files.isRegularFile(source) && path.endsWith(".gguf")) {
+        if (Files.isReadable(source) && path.endsWith(".gguf")) {
             return ofGguf(source);
         }
         return new LinkedHashMap<>();

@@ -35,7 +35,7 @@ record Outcome(long removed, long prunedWeights, List<String> gained, List<Strin
                                     Figures.percent(
                                             (double) removed / record.model().parameters())));
         }
-        size(record, gained, notGained);
+        size(record, notGained);
         speed(record.pattern(), notGained);
         for (var evaluation : record.evaluations()) {
             quality(evaluation, gained, notGained);
@@ -46,7 +46,7 @@ record Outcome(long removed, long prunedWeights, List<String> gained, List<Strin
         return new Outcome(removed, weights, gained, notGained);
     }
 
-    private static void size(RunRecord record, List<String> gained, List<String> notGained) {
+    private static void size(RunRecord record, List<String> notGained) {
         long before = record.model().bytes();
         long after = record.size().denseBytes();
         long packed = record.size().bitmaskBytes();
@@ -78,11 +78,7 @@ record Outcome(long removed, long prunedWeights, List<String> gained, List<Strin
                                     Figures.bytes(packed),
                                     Figures.percent((double) packed / after),
                                     now);
-            if (packed < before) {
-                gained.add(sentence + ".");
-            } else {
-                notGained.add(sentence + ", still more than the file it was made from.");
-            }
+            notGained.add(sentence + (packed < before ? "." : ", still more than before."));
         } else if (packed > 0) {
             notGained.add(
                     "As a bitmask it would be no smaller, %s: there are too few zeros."

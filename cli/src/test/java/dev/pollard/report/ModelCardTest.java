@@ -16,6 +16,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ModelCardTest {
     @TempDir private Path folder;
@@ -115,11 +117,30 @@ class ModelCardTest {
         assertEquals("LICENSE.txt", yaml().get("license_link").textValue());
     }
 
-    @Test
-    void aCardThatCannotBeReadIsNoLicence() throws IOException {
-        sourceFolder("---\nlicense: [a, {b\n\t---: :\n---\n");
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "license: [a, {b\n\t---: :",
+                "license: \u0000\u0007",
+                "license: {a: b}",
+                "license: 7",
+                "just words",
+                "- license",
+                "? [",
+                "",
+                "!!java/lang.Object x",
+                "%YAML 9.9"
+            })
+    void aCardThatCannotBeReadIsNoLicence(String matter) throws IOException {
+        sourceFolder("---\n" + matter + "\n---\n");
         assertFalse(yaml().has("license"));
         assertTrue(card().contains("The source names no licence that could be read."));
+    }
+
+    @Test
+    void aCardNestedDeeplyIsNoLicence() throws IOException {
+        sourceFolder("---\nlicense: " + "[".repeat(200_000) + "\n---\n");
+        assertFalse(yaml().has("license"));
     }
 
     @Test
