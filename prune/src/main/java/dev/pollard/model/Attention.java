@@ -12,9 +12,6 @@ final class Attention {
     /// Queries of a slice.
     private static final int SLICE = 64;
 
-    /// Keys of a tile of torch's kernel.
-    private static final int TILE = 512;
-
     private final Residents residents;
     private final Map<Integer, PositionTable> windows = new HashMap<>();
     private final PositionTable distances;
@@ -44,15 +41,15 @@ final class Attention {
     Tensor causal(Tensor query, Tensor key, Tensor value, double scale, int window) {
         int time = Math.toIntExact(query.size(1));
         boolean slides = window != 0 && window < time;
-        if (!slides && (time <= SLICE || time > TILE)) {
+        if (!slides) {
             return Tensor.causalAttention(query, key, value, scale);
         }
-        Tensor mask = masks(slides ? window : 0).atLeast(time); // [≥ time, ≥ time]
+        Tensor mask = masks(window).atLeast(time); // [≥ time, ≥ time]
         Tensor[] outputs = new Tensor[Math.ceilDiv(time, SLICE)];
         for (int i = 0; i < outputs.length; i++) {
             int from = i * SLICE;
             int to = Math.min(from + SLICE, time);
-            int first = slides ? Math.max(0, from - window + 1) : 0;
+            int first = Math.max(0, from - window + 1);
             outputs[i] = // [heads, to - from, width]
                     Tensor.maskedAttention(
                             query.narrow(1, from, to - from),

@@ -18,8 +18,6 @@ final class Nonlinearity {
 
     /// `activation(gate) ∘ up`.
     static Tensor gated(Activation activation, Tensor gate, Tensor up) {
-        return activation == Activation.SILU
-                ? gate.siluTimes(up)
-                : apply(activation, gate).mul(up);
+        return activation == Activation.SILU ? gate.siluTimes(up) : apply(activation, gate).mul(up);
     }
 }

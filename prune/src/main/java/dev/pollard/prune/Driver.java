@@ -153,8 +153,13 @@ public final class Driver {
     private CalibrationStream embed(int[][] calibration) throws IOException {
         return watch.time(
                 Phase.LOAD,
-                () -> new CalibrationStream(
-                                decoder, calibration, settings.compute(), workers, settings.spill()));
+                () ->
+                        new CalibrationStream(
+                                decoder,
+                                calibration,
+                                settings.compute(),
+                                workers,
+                                settings.spill()));
     }
 
     /// Takes a block that an earlier run committed, and moves the stream on as that run did.

@@ -145,6 +145,7 @@ public final class InputStats implements AutoCloseable {
     /// `Σ xᵀx`, the upper triangle: float32 over [#FLOAT_ROWS] rows, float64 beyond.
     private static final class GramSum implements Sum {
         private final Tensor partial;
+        private final Tensor scratch;
         private Tensor total; // float64, only once there are more rows than one partial holds
         private long partialRows;
         private long rows;
@@ -152,6 +153,7 @@ public final class InputStats implements AutoCloseable {
         GramSum(long columns) {
             try (var scope = Scope.open()) {
                 partial = scope.keep(Tensor.zeros(columns, columns));
+                scratch = scope.keep(Tensor.empty(columns, columns)); // pages only if written to
             }
         }
 
@@ -160,7 +162,7 @@ public final class InputStats implements AutoCloseable {
             if (partialRows + x.size(0) > FLOAT_ROWS) {
                 flush();
             }
-            Tensor.addGram_(partial, x.contiguous());
+            Tensor.addGram_(partial, x.contiguous(), scratch);
             partialRows += x.size(0);
             rows += x.size(0);
         }
@@ -204,18 +206,19 @@ public final class InputStats implements AutoCloseable {
             try (var scope = Scope.open()) {
                 Tensor mean;
                 if (total == null) {
-                    mean = partial.mul_(1.0 / rows);
+                    mean = Tensor.empty(partial.shape()).copy_(partial.mul_(1.0 / rows));
                 } else {
                     flush();
                     mean = total.mul_(1.0 / rows).toFloat32();
                 }
-                return LayerStats.of(new Gram(scope.keep(mean.symmetricFromUpper()), rows));
+                return LayerStats.of(new Gram(scope.keep(mean.mirrorUpper_()), rows));
             }
         }
 
         @Override
         public void close() {
             partial.close();
+            scratch.close();
             if (total != null) {
                 total.close();
             }

@@ -13,6 +13,7 @@ import jdk.incubator.vector.VectorSpecies;
 final class FusedKernels {
     private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
     private static final int LANES = SPECIES.length();
+    private static final int TILE = 32;
     private static final ByteOrder ORDER = ByteOrder.nativeOrder();
 
     private FusedKernels() {}
@@ -63,7 +64,8 @@ final class FusedKernels {
         }
     }
 
-    /// `y_i = x_i cos_i + x_j sin_i` with j the entry half a row away: x `[heads, time, width]` with
+    /// `y_i = x_i cos_i + x_j sin_i` with j the entry half a row away: x `[heads, time, width]`
+    /// with
     /// any stride of heads and times, tables `[time, width]`, y contiguous.
     static void rotate(
             MemorySegment x,
@@ -100,6 +102,20 @@ final class FusedKernels {
                                 at(x, from + own + 4L * i) * at(cos, table + own + 4L * i)
                                         + at(x, from + other + 4L * i)
                                                 * at(sin, table + own + 4L * i));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Copies the upper triangle of a square matrix of `n` rows onto the lower one, in tiles that
+    /// stay in the cache.
+    static void mirrorUpper(MemorySegment matrix, int n) {
+        for (int r = 0; r < n; r += TILE) {
+            for (int c = 0; c <= r; c += TILE) {
+                for (int i = r; i < Math.min(r + TILE, n); i++) {
+                    for (int j = c; j < Math.min(c + TILE, i); j++) {
+                        put(matrix, 4 * ((long) i * n + j), at(matrix, 4 * ((long) j * n + i)));
                     }
                 }
             }

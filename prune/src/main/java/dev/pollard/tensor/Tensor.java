@@ -572,11 +572,15 @@ public final class Tensor implements AutoCloseable {
     // ---- linear algebra ----
 
     /// Adds `xᵀ x` to the upper triangle of `gram [columns, columns]`, `x [rows, columns]`: half the
-    /// work of a matrix product. With bf16 products ([Engine#bf16Products]) the whole matrix is
-    /// added to, which is faster still.
-    public static void addGram_(Tensor gram, Tensor x) {
+    /// work of a matrix product. With bf16 products ([Engine#bf16Products]) the whole product is
+    /// faster still, and goes through `scratch`.
+    ///
+    /// @param scratch as large as `gram`; what it holds is lost
+    public static void addGram_(Tensor gram, Tensor x, Tensor scratch) {
         if (Engine.hasBf16Products()) {
-            gram.t.addmm_(x.t.transpose(0, 1), x.t);
+            // Not addmm_: adding inside the product takes another path, six times as slow.
+            torch.mm_out(scratch.t, x.t.transpose(0, 1), x.t);
+            gram.t.add_(scratch.t);
             return;
         }
         int columns = Math.toIntExact(x.size(1));
@@ -595,9 +599,10 @@ public final class Tensor implements AutoCloseable {
                 columns);
     }
 
-    /// The symmetric matrix whose upper triangle is this one's.
-    public Tensor symmetricFromUpper() {
-        return new Tensor(t.triu().add(t.triu(1).transpose(0, 1)));
+    /// Copies the upper triangle of this square matrix onto its lower one.
+    public Tensor mirrorUpper_() {
+        FusedKernels.mirrorUpper(segment(), Math.toIntExact(size(0)));
+        return this;
     }
 
     /// Lower Cholesky factor of a symmetric positive definite matrix (float32 or float64).
