@@ -62,6 +62,8 @@ enum ExitCode {
 
     private static boolean isNoSpace(IOException failure) {
         String message = String.valueOf(failure.getMessage()).toLowerCase(Locale.ROOT);
-        return message.contains("no space left") || message.contains("quota exceeded");
+        return message.contains("no space left")
+                || message.contains("quota exceeded")
+                || message.contains("file too large"); // ulimit -f
     }
 }

@@ -14,11 +14,13 @@ import dev.pollard.format.gguf.GgufFile;
 import dev.pollard.tensor.Engine;
 import dev.pollard.tensor.Scope;
 import dev.pollard.tensor.Tensor;
+import dev.pollard.tensor.Workers;
 import dev.pollard.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 
 /// A model on disk, opened to be computed with.
@@ -91,6 +93,19 @@ public final class Model implements AutoCloseable {
     /// @throws UncheckedIOException if it holds NaN or infinite numbers: names it
     public Tensor weight(Checkpoint.Entry entry) {
         return weights.load(entry);
+    }
+
+    /// Reads every number of the model once, so that long work does not end at a late block.
+    ///
+    /// @throws MalformedFileException if a weight holds NaN or infinite numbers: names it
+    public void requireFinite(Workers workers) throws IOException {
+        var entries = List.copyOf(checkpoint.entries());
+        try {
+            workers.forEach(
+                    entries.size(), (_, i) -> Weights.checkFinite(checkpoint, entries.get(i)));
+        } catch (UncheckedIOException e) {
+            throw e.getCause();
+        }
     }
 
     /// The whole forward pass of one sequence, block by block: logits `[time, vocabulary]`.

@@ -11,6 +11,8 @@ import java.util.function.Supplier;
 
 /// Reads weights of a checkpoint into tensors: float32, `[out, in]`, checked to be finite.
 final class Weights {
+    private static final long CHUNK = 1 << 18;
+
     private final Checkpoint checkpoint;
     private final Residents residents = new Residents();
 
@@ -58,6 +60,18 @@ final class Weights {
         Engine.forgetPages(entry.stored().data());
         checkFinite(checkpoint, entry.name(), tensor);
         return tensor;
+    }
+
+    /// Reads a weight through a small buffer.
+    static void checkFinite(Checkpoint checkpoint, Entry entry) {
+        long elements = entry.weight().shape().elements();
+        Tensor buffer = Tensor.empty(Math.min(CHUNK, elements));
+        for (long from = 0; from < elements; from += CHUNK) {
+            long count = Math.min(CHUNK, elements - from);
+            Tensor part = buffer.narrow(0, 0, count);
+            entry.stored().readFloats(from, count, part.segment());
+            checkFinite(checkpoint, entry.name(), part);
+        }
     }
 
     static void checkFinite(Checkpoint checkpoint, String name, Tensor tensor) {

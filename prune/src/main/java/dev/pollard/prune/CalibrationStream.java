@@ -13,6 +13,7 @@ import dev.pollard.tensor.Workers;
 import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -50,18 +51,23 @@ final class CalibrationStream implements AutoCloseable {
         this.sequences = ids.length;
         this.time = ids[0].length;
         this.hidden = decoder.config().hiddenSize();
-        long bytes = bytes(sequences, time, hidden);
-        this.floats = spill.isPresent() ? map(spill.get(), bytes) : arena.allocate(bytes, 64);
-        workers.forEach(
-                sequences,
-                (_, i) -> {
-                    if (ids[i].length != time) {
-                        throw new IllegalArgumentException(
-                                "calibration sequence %d has %d tokens, the first %d"
-                                        .formatted(i, ids[i].length, time));
-                    }
-                    sequence(i).copy_(decoder.embed(ids[i]));
-                });
+        try {
+            long bytes = bytes(sequences, time, hidden);
+            this.floats = spill.isPresent() ? map(spill.get(), bytes) : arena.allocate(bytes, 64);
+            workers.forEach(
+                    sequences,
+                    (_, i) -> {
+                        if (ids[i].length != time) {
+                            throw new IllegalArgumentException(
+                                    "calibration sequence %d has %d tokens, the first %d"
+                                            .formatted(i, ids[i].length, time));
+                        }
+                        sequence(i).copy_(decoder.embed(ids[i]));
+                    });
+        } catch (Throwable e) {
+            arena.close();
+            throw e;
+        }
     }
 
     static long bytes(long sequences, long time, long hidden) {
@@ -72,6 +78,12 @@ final class CalibrationStream implements AutoCloseable {
         Path file = Files.createTempFile(folder, "activations-", ".f32");
         try (var channel =
                 FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
+            // A page of the mapping that finds the disk full would end the process.
+            var zeros = ByteBuffer.allocateDirect(1 << 20);
+            for (long at = 0; at < bytes; ) {
+                zeros.clear().limit((int) Math.min(zeros.capacity(), bytes - at));
+                at += channel.write(zeros, at);
+            }
             return channel.map(FileChannel.MapMode.READ_WRITE, 0, bytes, arena);
         } finally {
             Files.delete(file); // the mapping lives on, and nothing is left behind

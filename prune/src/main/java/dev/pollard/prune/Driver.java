@@ -195,12 +195,14 @@ public final class Driver {
         boolean denseInputs = settings.inputs() == Inputs.DENSE;
         for (int s = 0; s < sweep.steps().size(); s++) {
             var step = sweep.steps().get(s);
+            boolean last = pass == method.passes().size() - 1 && s == sweep.steps().size() - 1;
             if (denseInputs) {
                 replace(block, dense);
             }
             var pruned = new LinkedHashMap<String, Tensor>();
             for (var turn : turns(layers, step.needs())) {
-                for (var done : pruneTurn(block, turn, step, s, pass, dense, weights, stream)) {
+                for (var done :
+                        pruneTurn(block, turn, step, s, pass, last, dense, weights, stream)) {
                     pruned.put(done.report().name(), scope.adopt(done.weight()));
                     reports.add(done.report());
                 }
@@ -259,6 +261,7 @@ public final class Driver {
             LayerPruner pruner,
             int step,
             int pass,
+            boolean last,
             Map<String, Tensor> dense,
             Map<String, Tensor> weights,
             CalibrationStream stream) {
@@ -285,7 +288,7 @@ public final class Driver {
                                             dense.get(layer.name()),
                                             stats.getOrDefault(layer.name(), LayerStats.NONE),
                                             settings.seed());
-                            tasks.add(() -> pruneLayer(context, pruner, step, pass));
+                            tasks.add(() -> pruneLayer(context, pruner, step, pass, last));
                         }
                         var done = new ArrayList<>(workers.all(tasks));
                         done.sort(Comparator.comparingInt(p -> indexOf(layers, p.report().name())));
@@ -300,11 +303,12 @@ public final class Driver {
         }
     }
 
-    private Pruned pruneLayer(LayerContext layer, LayerPruner pruner, int step, int pass) {
+    private Pruned pruneLayer(
+            LayerContext layer, LayerPruner pruner, int step, int pass, boolean last) {
         long start = System.nanoTime();
         try (var scope = Scope.open()) {
             var result = pruner.prune(layer, sparsity);
-            Invariants.check(layer, result, sparsity);
+            Invariants.check(layer, result, sparsity, last);
             var weight = rounding.round(layer.name(), result.weight());
             var error = LayerError.of(layer, weight);
             var report =

@@ -10,7 +10,8 @@ public interface LayerPruner {
     /// What the driver must gather of the layer's inputs.
     Set<Statistic> needs();
 
-    /// @return a new weight; the tensors of `layer` are left as they are
+    /// @return a new weight; the tensors of `layer` are left as they are. A step that is not the
+    ///     method's last may return a full mask: the layer is dense again
     /// @throws IllegalArgumentException if the pattern does not fit the layer
     LayerResult prune(LayerContext layer, Sparsity sparsity);
 }

@@ -18,11 +18,17 @@ import java.util.stream.Collectors;
 ///
 /// @param layers what will be pruned, in order
 /// @param memory what holds memory at the peak of pruning and of evaluation
-/// @param diskBytes the output and the work folder
+/// @param outputBytes of the output folder
+/// @param workBytes of the work folder
 /// @param spill whether the activations go to a file, because memory is short
 /// @param gramBytes how much the Grams of one turn may take
 public record Plan(
-        List<Layer> layers, Memory memory, long diskBytes, boolean spill, long gramBytes) {
+        List<Layer> layers,
+        Memory memory,
+        long outputBytes,
+        long workBytes,
+        boolean spill,
+        long gramBytes) {
     /// @param gramBytes of its inputs, while they are gathered; 0 if the method needs none
     public record Layer(String name, int block, long rows, long columns, long gramBytes) {}
 
@@ -119,9 +125,15 @@ public record Plan(
         return new Plan(
                 layers,
                 memory,
-                outputBytes + workBytes + (spill ? activations : 0),
+                outputBytes,
+                workBytes + (spill ? activations : 0),
                 spill,
                 memory.grams());
+    }
+
+    /// Bytes on disk in all.
+    public long diskBytes() {
+        return outputBytes + workBytes;
     }
 
     private static Memory with(Memory memory, long activations, long grams) {

@@ -20,7 +20,9 @@ import dev.pollard.prune.method.Settings;
 import dev.pollard.tensor.Scope;
 import dev.pollard.tensor.Workers;
 import java.io.IOException;
+import java.nio.file.FileStore;
 import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -56,6 +58,10 @@ public final class PruningRun implements AutoCloseable {
     private final int evaluationLength;
     private final Plan plan;
     private final PerplexityCache cache;
+    private final Path folder; // the output
+    private final Path partial; // the output while it is made
+    private final Path work;
+    private volatile boolean saving; // whether what lies in the partial folder is ours
     private final List<String> warnings = new ArrayList<>();
 
     private PruningRun(Recipe recipe, Model model, PerplexityCache cache, RunListener listener)
@@ -76,7 +82,11 @@ public final class PruningRun implements AutoCloseable {
         this.calibrationSources =
                 recipe.calibration().sources().stream().map(Source::parse).toList();
         this.evaluationSources = EvaluationRun.sources(recipe.evaluation().tasks());
+        this.folder = recipe.output().folder().toAbsolutePath().normalize();
+        this.partial = sibling(folder, PARTIAL);
+        this.work = recipe.resources().work().orElse(sibling(folder, ".work"));
         checkFiles();
+        checkFolders();
         this.plan = Plan.of(model.checkpoint(), recipe, method, calibrationLength);
         checkDisk();
     }
@@ -103,11 +113,12 @@ public final class PruningRun implements AutoCloseable {
 
     private static void checkOutput(Recipe.Output output) throws IOException {
         Path folder = output.folder();
-        if (Files.exists(folder) && !output.overwrite()) {
+        boolean exists = Files.exists(folder, LinkOption.NOFOLLOW_LINKS);
+        if (exists && !output.overwrite()) {
             throw new IllegalArgumentException(
                     "%s exists: choose another -o, or give --overwrite".formatted(folder));
         }
-        if (Files.exists(folder) && !Files.isDirectory(folder)) {
+        if (exists && !Files.isDirectory(folder)) {
             throw new IllegalArgumentException("%s is a file, not a folder".formatted(folder));
         }
         if (Files.isDirectory(folder) && !isReplaceable(folder)) {
@@ -138,16 +149,51 @@ public final class PruningRun implements AutoCloseable {
         return Methods.named(recipe.pruning().method()).needs().isEmpty();
     }
 
-    private void checkDisk() throws IOException {
-        Path parent = recipe.output().folder().toAbsolutePath().getParent();
-        while (parent != null && !Files.exists(parent)) {
-            parent = parent.getParent();
+    /// Makes sure that nothing is overwritten that is read, and that the output can be written.
+    private void checkFolders() throws IOException {
+        Path output = Folders.real(folder);
+        Path source = Folders.real(recipe.model());
+        if (output.startsWith(source)) {
+            throw new IllegalArgumentException(
+                    "%s lies in the model's folder: choose another -o"
+                            .formatted(recipe.output().folder()));
         }
-        long free = Files.getFileStore(parent).getUsableSpace();
-        if (free < plan.diskBytes()) {
+        var read = new ArrayList<>(List.of(recipe.model()));
+        calibrationSources.forEach(s -> read.add(s.file()));
+        evaluationSources.values().forEach(s -> read.add(s.file()));
+        for (Path file : read) {
+            if (Folders.real(file).startsWith(output)) {
+                throw new IllegalArgumentException(
+                        "%s would be removed with %s: choose another -o"
+                                .formatted(file, recipe.output().folder()));
+            }
+        }
+        if (Folders.real(work).startsWith(output)) {
+            throw new IllegalArgumentException(
+                    "--work %s lies in the output: choose another".formatted(work));
+        }
+        Folders.requireWritable(folder.getParent());
+        Folders.requireWritable(work);
+    }
+
+    private void checkDisk() throws IOException {
+        var output = Files.getFileStore(Folders.nearest(folder.getParent()));
+        var scratch = Files.getFileStore(Folders.nearest(work));
+        long there = recipe.resources().resume() ? Folders.bytes(work) : 0;
+        if (output.equals(scratch)) {
+            checkDisk(folder, output, plan.diskBytes() - there);
+        } else {
+            checkDisk(folder, output, plan.outputBytes());
+            checkDisk(work, scratch, plan.workBytes() - there);
+        }
+    }
+
+    private static void checkDisk(Path path, FileStore store, long needed) throws IOException {
+        long free = store.getUsableSpace();
+        if (free < needed) {
             throw new WillNotFitException(
-                    "needs about %,d MB on disk, %s has %,d MB"
-                            .formatted(plan.diskBytes() >> 20, parent, free >> 20));
+                    "%s needs about %,d MB on a disk that has %,d MB"
+                            .formatted(path, (needed >> 20) + 1, free >> 20));
         }
     }
 
@@ -173,8 +219,11 @@ public final class PruningRun implements AutoCloseable {
 
     /// Removes the output that is not in place yet, as far as that is possible.
     public void discardPartial() {
+        if (!saving) {
+            return;
+        }
         try {
-            Folders.delete(sibling(recipe.output().folder().toAbsolutePath(), PARTIAL));
+            Folders.delete(partial);
         } catch (IOException e) {
             listener.warn("could not remove the unfinished output: " + e.getMessage());
         }
@@ -192,63 +241,62 @@ public final class PruningRun implements AutoCloseable {
         long start = System.nanoTime();
         var resources = recipe.resources();
         listener.step("reading " + recipe.model());
-        String weightsHash = model.sha256();
-        Optional<TokenWindows> calibration = readCalibration();
-        var evaluations = readEvaluations();
-        Path folder = recipe.output().folder().toAbsolutePath();
-        Path work = resources.work().orElse(sibling(folder, ".work"));
-        if (recipe.output().overwrite() && !resources.resume()) {
-            WorkFolder.delete(work);
-        }
         RunRecord record;
-        Path partial = sibling(folder, PARTIAL);
-        try (var workers = new Workers(resources.threads());
-                var store =
-                        WorkFolder.open(
-                                work, identity(weightsHash, calibration), resources.resume());
-                var events = new EventLog(work.resolve(EventLog.FILE_NAME))) {
-            var result = prune(calibration, workers, store, events);
-            long saveStart = System.nanoTime();
-            listener.step("saving");
-            Folders.delete(partial);
-            save(partial, store);
-            double saveSeconds = secondsSince(saveStart);
-            long verifyStart = System.nanoTime();
-            listener.step("verifying");
-            var zeros = verify(partial, result.layers(), calibration);
-            double verifySeconds = secondsSince(verifyStart);
-            long evaluateStart = System.nanoTime();
-            var measured = evaluate(evaluations, partial, weightsHash, workers);
-            double evaluateSeconds = secondsSince(evaluateStart);
-            var timings = result.timings();
-            record =
-                    record(
-                            command,
-                            version,
-                            weightsHash,
-                            calibration,
-                            result,
-                            zeros,
-                            measured,
-                            partial,
-                            new RunRecord.Seconds(
-                                    secondsSince(start),
-                                    timings.load(),
-                                    timings.capture(),
-                                    timings.prune(),
-                                    timings.propagate(),
-                                    timings.commit(),
-                                    saveSeconds,
-                                    verifySeconds,
-                                    evaluateSeconds));
-            Path facts = Files.createDirectories(partial.resolve("pollard"));
-            Files.writeString(facts.resolve("report.json"), record.toJson());
-            publisher.publish(record, partial);
-            Files.copy(work.resolve(EventLog.FILE_NAME), facts.resolve(EventLog.FILE_NAME));
-            Folders.moveIntoPlace(partial, folder);
-        } catch (IOException | RuntimeException e) {
-            Folders.delete(partial);
-            throw e;
+        try (var workers = new Workers(resources.threads())) {
+            model.requireFinite(workers);
+            String weightsHash = model.sha256();
+            Optional<TokenWindows> calibration = readCalibration();
+            var evaluations = readEvaluations();
+            try (var store =
+                            WorkFolder.open(
+                                    work,
+                                    identity(version, weightsHash, calibration),
+                                    resources.resume(),
+                                    recipe.output().overwrite());
+                    var events = new EventLog(work.resolve(EventLog.FILE_NAME))) {
+                var result = prune(calibration, workers, store, events);
+                long saveStart = System.nanoTime();
+                listener.step("saving");
+                saving = true;
+                Folders.delete(partial);
+                save(partial, store);
+                double saveSeconds = secondsSince(saveStart);
+                long verifyStart = System.nanoTime();
+                listener.step("verifying");
+                var zeros = verify(partial, result.layers(), calibration);
+                double verifySeconds = secondsSince(verifyStart);
+                long evaluateStart = System.nanoTime();
+                var measured = evaluate(evaluations, partial, weightsHash, workers);
+                double evaluateSeconds = secondsSince(evaluateStart);
+                var timings = result.timings();
+                record =
+                        record(
+                                command,
+                                version,
+                                weightsHash,
+                                calibration,
+                                result,
+                                zeros,
+                                measured,
+                                partial,
+                                new RunRecord.Seconds(
+                                        secondsSince(start),
+                                        timings.load(),
+                                        timings.capture(),
+                                        timings.prune(),
+                                        timings.propagate(),
+                                        timings.commit(),
+                                        saveSeconds,
+                                        verifySeconds,
+                                        evaluateSeconds));
+                Path facts = Files.createDirectories(partial.resolve("pollard"));
+                Files.writeString(facts.resolve("report.json"), record.toJson());
+                publisher.publish(record, partial);
+                Files.copy(work.resolve(EventLog.FILE_NAME), facts.resolve(EventLog.FILE_NAME));
+                Folders.moveIntoPlace(partial, folder, recipe.output().overwrite());
+            }
+        } finally {
+            discardPartial();
         }
         WorkFolder.delete(work);
         return record;
@@ -303,9 +351,10 @@ public final class PruningRun implements AutoCloseable {
 
     /// All that decides the bytes of the result.
     private SequencedMap<String, String> identity(
-            String weightsHash, Optional<TokenWindows> calibration) {
+            String version, String weightsHash, Optional<TokenWindows> calibration) {
         var pruning = recipe.pruning();
         var identity = new LinkedHashMap<String, String>();
+        identity.put("pollard", version);
         identity.put("weights", weightsHash);
         identity.put("method", pruning.method());
         settings.values().forEach((name, value) -> identity.put(name, value.toString()));

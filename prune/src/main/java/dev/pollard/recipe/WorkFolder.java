@@ -37,9 +37,16 @@ public final class WorkFolder implements BlockStore, AutoCloseable {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final String REPORTS = "layers";
 
+    private static final String LOCK = "lock";
+
+    private static final Predicate<String> BLOCK =
+            Pattern.compile("pass-\\d+-block-\\d+\\.safetensors").asMatchPredicate();
+
     private static final Predicate<String> OURS =
             Pattern.compile(
-                            "run\\.json|lock|events\\.jsonl|pass-\\d+-block-\\d+\\.safetensors|.*\\.partial")
+                            "run\\.json(\\.partial)?|events\\.jsonl|activations-\\d+\\.f32"
+                                    + "|pass-\\d+-block-\\d+\\.safetensors"
+                                    + "|\\.pass-\\d+-block-\\d+\\.safetensors\\..*\\.part")
                     .asMatchPredicate();
 
     private final Path folder;
@@ -54,27 +61,30 @@ public final class WorkFolder implements BlockStore, AutoCloseable {
     ///
     /// @param identity all that decides the result, as text by name
     /// @param resume go on with what is there; otherwise the folder must not hold a run
-    /// @throws IllegalArgumentException if it holds a run and `resume` is false, or a run with
-    ///     another identity, or another process uses it
+    /// @param overwrite unless it is resumed, remove the run that is there
+    /// @throws IllegalArgumentException if it holds a run and neither is true, or a run to be
+    ///     resumed has another identity, or another process uses it
     public static WorkFolder open(
-            Path folder, SequencedMap<String, String> identity, boolean resume) throws IOException {
-        Path manifest = folder.resolve("run.json");
-        boolean exists = Files.exists(manifest);
-        if (exists && !resume) {
-            throw new IllegalArgumentException(
-                    "an unfinished run lies in %s: --resume continues it, --overwrite starts anew"
-                            .formatted(folder));
-        }
+            Path folder, SequencedMap<String, String> identity, boolean resume, boolean overwrite)
+            throws IOException {
         Files.createDirectories(folder);
         var channel = lock(folder);
         try {
-            if (exists) {
-                check(folder, manifest, identity);
-            } else {
+            Path manifest = folder.resolve("run.json");
+            if (overwrite && !resume) {
+                clear(folder);
+            }
+            if (!Files.exists(manifest)) {
                 Path partial = folder.resolve("run.json.partial");
                 Files.write(
                         partial, JSON.writerWithDefaultPrettyPrinter().writeValueAsBytes(identity));
                 Files.move(partial, manifest, StandardCopyOption.ATOMIC_MOVE);
+            } else if (resume) {
+                check(folder, manifest, identity);
+            } else {
+                throw new IllegalArgumentException(
+                        "an unfinished run lies in %s: --resume continues it, --overwrite starts anew"
+                                .formatted(folder));
             }
             return new WorkFolder(folder, channel);
         } catch (IOException | RuntimeException e) {
@@ -86,9 +96,7 @@ public final class WorkFolder implements BlockStore, AutoCloseable {
     private static FileChannel lock(Path folder) throws IOException {
         var channel =
                 FileChannel.open(
-                        folder.resolve("lock"),
-                        StandardOpenOption.CREATE,
-                        StandardOpenOption.WRITE);
+                        folder.resolve(LOCK), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
         try {
             FileLock lock = channel.tryLock();
             if (lock != null) {
@@ -203,11 +211,8 @@ public final class WorkFolder implements BlockStore, AutoCloseable {
         if (!Files.isDirectory(folder)) {
             return;
         }
-        try (var files = Files.list(folder)) {
-            for (Path file : files.filter(f -> OURS.test(f.getFileName().toString())).toList()) {
-                Files.delete(file);
-            }
-        }
+        clear(folder);
+        Files.deleteIfExists(folder.resolve(LOCK));
         try (var files = Files.list(folder)) {
             if (files.findAny().isPresent()) {
                 return;
@@ -216,8 +221,26 @@ public final class WorkFolder implements BlockStore, AutoCloseable {
         Files.delete(folder);
     }
 
+    /// Removes what a run left, but for the lock.
+    private static void clear(Path folder) throws IOException {
+        for (Path file : list(folder, OURS)) {
+            Files.delete(file);
+        }
+    }
+
+    private static List<Path> list(Path folder, Predicate<String> names) throws IOException {
+        try (var files = Files.list(folder)) {
+            return files.filter(file -> names.test(file.getFileName().toString())).toList();
+        }
+    }
+
+    /// Lets others use the folder; one without a finished block is of no use and goes.
     @Override
     public void close() throws IOException {
+        boolean useless = list(folder, BLOCK).isEmpty();
         lockFile.close();
+        if (useless) {
+            delete(folder);
+        }
     }
 }

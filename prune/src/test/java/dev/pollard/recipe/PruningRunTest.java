@@ -1,0 +1,426 @@
+package dev.pollard.recipe;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.pollard.eval.PerplexityCache;
+import dev.pollard.format.DType;
+import dev.pollard.format.TensorView;
+import dev.pollard.format.safetensors.ShardedSafetensors;
+import dev.pollard.model.Compute;
+import dev.pollard.model.Model;
+import dev.pollard.model.TinyLlama;
+import dev.pollard.prune.Inputs;
+import dev.pollard.prune.RunEvent;
+import dev.pollard.prune.Sparsity;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+class PruningRunTest {
+    private static final int BLOCKS = 2;
+
+    @TempDir private Path folder;
+    private Path model;
+    private Path out;
+    private Path ids;
+
+    @BeforeEach
+    void writeInputs() throws IOException {
+        model = new TinyLlama(BLOCKS).write(folder.resolve("model"));
+        ids = TinyLlama.npy(folder.resolve("ids.npy"), TinyLlama.ids(6, 20, 64, 1));
+        out = folder.resolve("out");
+    }
+
+    /// Listens, and stops the run at a block if it is told to.
+    private static final class Listener implements RunListener {
+        final List<String> warnings = new ArrayList<>();
+        final List<RunEvent> events = new ArrayList<>();
+        int stopAfter = Integer.MAX_VALUE;
+
+        @Override
+        public void step(String what) {}
+
+        @Override
+        public void pruning(RunEvent event) {
+            events.add(event);
+            if (event instanceof RunEvent.BlockDone done && done.block() == stopAfter) {
+                throw new IllegalStateException("stopped");
+            }
+        }
+
+        @Override
+        public void evaluating(String what, long done, long total) {}
+
+        @Override
+        public void warn(String message) {
+            warnings.add(message);
+        }
+    }
+
+    private Recipe recipe(String method, String sparsity) {
+        return new Recipe(
+                model,
+                new Recipe.Pruning(
+                        method,
+                        Map.of(),
+                        Sparsity.parse(sparsity),
+                        Inputs.PRUNED,
+                        Optional.empty(),
+                        Optional.empty(),
+                        0),
+                new Recipe.Calibration(List.of(ids.toString()), 6, OptionalInt.of(20), true),
+                new Recipe.Evaluation(
+                        List.of("perplexity:" + ids), OptionalInt.of(20), OptionalInt.empty()),
+                new Recipe.Resources(Compute.FLOAT32, 2, 1L << 40, Optional.empty(), false),
+                new Recipe.Output(out, "keep", false));
+    }
+
+    private static Recipe with(Recipe recipe, Recipe.Pruning pruning) {
+        return new Recipe(
+                recipe.model(),
+                pruning,
+                recipe.calibration(),
+                recipe.evaluation(),
+                recipe.resources(),
+                recipe.output());
+    }
+
+    private static Recipe with(Recipe recipe, Recipe.Output output, boolean resume) {
+        var resources = recipe.resources();
+        return new Recipe(
+                recipe.model(),
+                recipe.pruning(),
+                recipe.calibration(),
+                recipe.evaluation(),
+                new Recipe.Resources(
+                        resources.compute(),
+                        resources.threads(),
+                        resources.memoryBytes(),
+                        resources.work(),
+                        resume),
+                output);
+    }
+
+    private RunRecord run(Recipe recipe, RunListener listener) throws IOException {
+        var cache = new PerplexityCache(folder.resolve("cache"));
+        try (var run = PruningRun.prepare(recipe, cache, listener)) {
+            return run.execute("pollard run …", "1.2.3", (_, _) -> {});
+        }
+    }
+
+    private RunRecord run(Recipe recipe) throws IOException {
+        return run(recipe, new Listener());
+    }
+
+    private byte[] weights() throws IOException {
+        return Files.readAllBytes(out.resolve("model.safetensors"));
+    }
+
+    /// What lies beside the model: outputs and work folders.
+    private Set<String> remains() throws IOException {
+        try (var files = Files.list(folder)) {
+            var names = new TreeSet<String>();
+            files.forEach(file -> names.add(file.getFileName().toString()));
+            names.removeAll(Set.of("model", "ids.npy", "cache"));
+            return names;
+        }
+    }
+
+    // ---- the output folder ----
+
+    @ParameterizedTest
+    @CsvSource({
+        "magnitude, 0.5",
+        "magnitude, 2:4",
+        "wanda, 0.5",
+        "wanda, 2:4",
+        "sparsegpt, 0.5",
+        "sparsegpt, 2:4",
+        "sparsegpt, 1:4",
+        "wanda, 4:8",
+        "magnitude, 0"
+    })
+    void everyMethodWritesAModelOfExactlyTheSparsityAskedFor(String method, String sparsity)
+            throws IOException {
+        var record = run(recipe(method, sparsity));
+        double asked = Sparsity.parse(sparsity).fraction();
+        assertEquals(asked, record.sparsity(), 1e-12);
+        assertEquals(Set.of("out"), remains());
+        try (var before = ShardedSafetensors.open(model);
+                var after = ShardedSafetensors.open(out)) {
+            assertEquals(before.tensors().keySet(), after.tensors().keySet());
+            for (var tensor : before.tensors().values()) {
+                var written = after.tensors().get(tensor.name());
+                assertEquals(tensor.storage(), written.storage());
+                assertEquals(tensor.shape(), written.shape());
+                if (tensor.name().contains("_proj")) {
+                    assertPattern(Sparsity.parse(sparsity), written);
+                } else {
+                    assertEquals(-1, tensor.data().mismatch(written.data()), tensor.name());
+                }
+            }
+        }
+        try (var opened = Model.open(out)) {
+            assertTrue(opened.forward(new int[] {1, 2, 3}, Compute.FLOAT32).isFinite());
+        }
+    }
+
+    private static void assertPattern(Sparsity sparsity, TensorView tensor) {
+        float[] weights = tensor.toFloats();
+        int zeros = 0;
+        for (float w : weights) {
+            zeros += w == 0 ? 1 : 0;
+            assertFalse(w == 0 && Float.floatToRawIntBits(w) != 0, "-0 in " + tensor.name());
+        }
+        assertEquals(weights.length * sparsity.fraction(), zeros, tensor.name());
+        if (sparsity instanceof Sparsity.SemiStructured(int keep, int of)) {
+            for (int g = 0; g < weights.length; g += of) {
+                int kept = 0;
+                for (int i = g; i < g + of; i++) {
+                    kept += weights[i] == 0 ? 0 : 1;
+                }
+                assertEquals(keep, kept, tensor.name());
+            }
+        }
+    }
+
+    @Test
+    void theReportHasTheKeysOfItsSchema() throws IOException {
+        run(recipe("sparsegpt", "2:4"));
+        JsonNode report = new ObjectMapper().readTree(out.resolve("pollard/report.json").toFile());
+        assertKeys(
+                report,
+                "schema pollard command created model method pattern seed calibration layers"
+                        + " sparsity evaluations size seconds peak_rss_bytes warnings");
+        assertKeys(report.get("model"), "path architecture parameters prunable bytes sha256");
+        assertKeys(report.get("method"), "name settings");
+        assertKeys(report.get("method").get("settings"), "damping block");
+        assertKeys(report.get("calibration"), "source sequences length tokens sha256");
+        assertKeys(
+                report.get("layers").get(0),
+                "name rows columns sparsity relative_error seconds notes");
+        assertKeys(
+                report.get("evaluations").get(0),
+                "task metric dense pruned stderr tokens windows length");
+        assertKeys(report.get("size"), "dense_bytes bitmask_bytes");
+        assertKeys(report.get("seconds"), "total load capture prune propagate evaluate save");
+        assertEquals(1, report.get("schema").asInt());
+        assertEquals("1.2.3", report.get("pollard").asText());
+        assertEquals("2:4", report.get("pattern").asText());
+        assertEquals("llama", report.get("model").get("architecture").asText());
+        int prunable = BLOCKS * (16 * 16 * 3 + 24 * 16 * 3);
+        assertEquals(prunable, report.get("model").get("prunable").asInt());
+        assertEquals(BLOCKS * 7, report.get("layers").size());
+        assertEquals(6 * 20, report.get("calibration").get("tokens").asInt());
+        long dense = report.get("size").get("dense_bytes").asLong();
+        long bitmask = report.get("size").get("bitmask_bytes").asLong();
+        assertEquals(dense - 4 * prunable / 2 + prunable / 8, bitmask);
+        for (var layer : report.get("layers")) {
+            double error = layer.get("relative_error").asDouble();
+            assertTrue(error > 0 && error < 1, layer.toString());
+        }
+        for (String key : List.of("dense", "pruned")) {
+            assertTrue(report.get("evaluations").get(0).get(key).asDouble() > 1);
+        }
+    }
+
+    private static void assertKeys(JsonNode node, String keys) {
+        for (String key : keys.split(" ")) {
+            assertTrue(node.has(key), key + " is missing in " + node);
+        }
+    }
+
+    @Test
+    void everyBlockIsInTheEventLog() throws IOException {
+        run(recipe("wanda", "0.5"));
+        var events = new ArrayList<String>();
+        for (String line : Files.readAllLines(out.resolve("pollard/events.jsonl"))) {
+            events.add(new ObjectMapper().readTree(line).get("event").asText());
+        }
+        assertEquals(BLOCKS, events.stream().filter("block_done"::equals).count());
+        assertEquals(7 * BLOCKS, events.stream().filter("layer_done"::equals).count());
+    }
+
+    @Test
+    void halfPrecisionStaysHalfPrecision() throws IOException {
+        for (var dtype : List.of(DType.BF16, DType.F16)) {
+            model = new TinyLlama(BLOCKS, 16, dtype, 5).write(folder.resolve("model"));
+            run(with(recipe("sparsegpt", "2:4"), new Recipe.Output(out, "keep", true), false));
+            try (var written = ShardedSafetensors.open(out)) {
+                for (var tensor : written.tensors().values()) {
+                    assertEquals(dtype.toString(), tensor.storage());
+                }
+            }
+        }
+    }
+
+    @Test
+    void methodsWithoutStatisticsNeedNoCalibration() throws IOException {
+        var recipe = recipe("magnitude", "0.5");
+        var none = new Recipe.Calibration(List.of(), 6, OptionalInt.empty(), true);
+        var record =
+                run(
+                        new Recipe(
+                                model,
+                                recipe.pruning(),
+                                none,
+                                recipe.evaluation(),
+                                recipe.resources(),
+                                recipe.output()));
+        assertEquals(0, record.calibration().tokens());
+    }
+
+    @Test
+    void includeAndExcludeChooseTheLayers() throws IOException {
+        var recipe = recipe("sparsegpt", "2:4");
+        var pruning = recipe.pruning();
+        var record =
+                run(
+                        with(
+                                recipe,
+                                new Recipe.Pruning(
+                                        pruning.method(),
+                                        pruning.settings(),
+                                        pruning.sparsity(),
+                                        pruning.inputs(),
+                                        Optional.of(Pattern.compile("layers\\.1\\.")),
+                                        Optional.of(Pattern.compile("mlp")),
+                                        0)));
+        assertEquals(
+                List.of("q_proj", "k_proj", "v_proj", "o_proj"),
+                record.layers().stream()
+                        .map(layer -> layer.name().replaceFirst("model.layers.1.self_attn.", ""))
+                        .toList());
+        assertEquals(0.5, record.sparsity());
+    }
+
+    // ---- what stays and what goes ----
+
+    @Test
+    void aStoppedRunResumesToTheSameBytes() throws IOException {
+        run(recipe("sparsegpt", "2:4"));
+        byte[] expected = weights();
+        Folders.delete(out);
+        var stopping = new Listener();
+        stopping.stopAfter = 0;
+        assertThrows(IllegalStateException.class, () -> run(recipe("sparsegpt", "2:4"), stopping));
+        assertEquals(Set.of("out.work"), remains());
+        var resuming = new Listener();
+        run(with(recipe("sparsegpt", "2:4"), recipe("wanda", "0.5").output(), true), resuming);
+        assertArrayEquals(expected, weights());
+        assertEquals(Set.of("out"), remains());
+        assertEquals(
+                List.of(true, false),
+                resuming.events.stream()
+                        .filter(RunEvent.BlockDone.class::isInstance)
+                        .map(event -> ((RunEvent.BlockDone) event).resumed())
+                        .toList());
+    }
+
+    @Test
+    void aRunThatFailsBeforeItsFirstBlockLeavesNothing() throws IOException {
+        model =
+                new TinyLlama(BLOCKS)
+                        .write(model, Map.of("model.layers.0.mlp.up_proj.weight", Float.NaN));
+        var e = assertThrows(IOException.class, () -> run(recipe("wanda", "0.5")));
+        assertTrue(e.getMessage().contains("model.layers.0.mlp.up_proj.weight"), e.getMessage());
+        assertEquals(Set.of(), remains());
+    }
+
+    @Test
+    void overwriteReplacesAnOutputAndNothingElse() throws IOException {
+        run(recipe("magnitude", "0.5"));
+        byte[] half = weights();
+        Path neighbour = Files.createDirectory(folder.resolve("out.old"));
+        Files.writeString(neighbour.resolve("mine"), "mine");
+        var again = with(recipe("magnitude", "0.25"), new Recipe.Output(out, "keep", true), false);
+        run(again);
+        assertFalse(java.util.Arrays.equals(half, weights()));
+        assertEquals("mine", Files.readString(neighbour.resolve("mine")));
+        assertEquals(Set.of("out", "out.old"), remains());
+        // A folder that holds something else is not ours to remove.
+        Files.delete(out.resolve("pollard/report.json"));
+        assertThrows(IllegalArgumentException.class, () -> run(again));
+        assertTrue(Files.exists(out.resolve("model.safetensors")));
+    }
+
+    @Test
+    void anOutputThatAppearsWhileTheRunGoesOnIsNotReplaced() throws IOException {
+        var listener =
+                new RunListener() {
+                    @Override
+                    public void step(String what) {
+                        if (what.equals("verifying")) {
+                            try {
+                                Files.createDirectories(out);
+                                Files.writeString(out.resolve("mine"), "mine");
+                            } catch (IOException e) {
+                                throw new java.io.UncheckedIOException(e);
+                            }
+                        }
+                    }
+
+                    @Override
+                    public void pruning(RunEvent event) {}
+
+                    @Override
+                    public void evaluating(String what, long done, long total) {}
+
+                    @Override
+                    public void warn(String message) {}
+                };
+        assertThrows(IOException.class, () -> run(recipe("magnitude", "0.5"), listener));
+        assertEquals("mine", Files.readString(out.resolve("mine")));
+        assertEquals(Set.of("out", "out.work"), remains());
+    }
+
+    @Test
+    void theModelIsNeverReplacedByItsOutput() throws IOException {
+        run(recipe("magnitude", "0.5"));
+        byte[] before = weights();
+        model = out;
+        var output = new Recipe.Output(out, "keep", true);
+        for (Path target : List.of(out, out.resolve("inside"), folder.resolve("model/../out/"))) {
+            var recipe =
+                    with(
+                            recipe("magnitude", "0.7"),
+                            new Recipe.Output(target, "keep", true),
+                            false);
+            assertThrows(IllegalArgumentException.class, () -> run(recipe), target.toString());
+        }
+        Path link = Files.createSymbolicLink(folder.resolve("link"), out);
+        assertThrows(
+                IllegalArgumentException.class,
+                () ->
+                        run(
+                                with(
+                                        recipe("magnitude", "0.7"),
+                                        new Recipe.Output(link, "keep", true),
+                                        false)));
+        // A model inside the folder that would be replaced.
+        model = new TinyLlama(BLOCKS).write(out.resolve("nested"));
+        assertThrows(
+                IllegalArgumentException.class,
+                () -> run(with(recipe("magnitude", "0.7"), output, false)));
+        assertArrayEquals(before, weights());
+    }
+}
