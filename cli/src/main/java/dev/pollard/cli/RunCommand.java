@@ -3,6 +3,7 @@ package dev.pollard.cli;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import dev.pollard.data.Sampling;
 import dev.pollard.eval.PerplexityCache;
+import dev.pollard.model.Compute;
 import dev.pollard.prune.Inputs;
 import dev.pollard.prune.Sparsity;
 import dev.pollard.recipe.PruningRun;
@@ -12,8 +13,10 @@ import dev.pollard.report.HtmlReport;
 import dev.pollard.report.ModelCard;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -25,7 +28,6 @@ import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
-import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
@@ -354,7 +356,7 @@ final class RunCommand implements Callable<Integer> {
                     Build.read().version(),
                     (record, folder) -> {
                         Path yaml = folder.resolve("pollard/recipe.yaml");
-                        new YAMLMapper().writeValue(yaml.toFile(), effective());
+                        new YAMLMapper().writeValue(yaml.toFile(), effective(run));
                         ModelCard.write(record, folder);
                         HtmlReport.write(record, folder);
                     });
@@ -427,39 +429,42 @@ final class RunCommand implements Callable<Integer> {
         return word.matches("[\\w@%+=:,./-]+") ? word : "'" + word.replace("'", "'\\''") + "'";
     }
 
-    /// Every option with its value, as `--recipe` takes it; what concerns this one run is left
+    /// What decides the result, as `--recipe` takes it; where it goes and how it is shown is left
     /// out.
-    private Map<String, Object> effective() {
-        var left =
-                List.of(
-                        "help",
-                        "output",
-                        "resume",
-                        "overwrite",
-                        "dry-run",
-                        "recipe",
-                        "work",
-                        "model");
+    private Map<String, Object> effective(PruningRun run) {
         var options = new LinkedHashMap<String, Object>();
         options.put("model", model.toString());
-        for (OptionSpec option : spec.options()) {
-            String name = option.longestName().substring(2);
-            if (left.contains(name)) {
-                continue;
-            }
-            Object value = option.typeInfo().isBoolean() ? option.getValue() : given(option);
-            if (value != null && !Boolean.FALSE.equals(value)) {
-                options.put(name, value);
-            }
-        }
+        options.put("method", method);
+        put(options, "set", settings);
+        options.put(
+                sparsity instanceof Sparsity.SemiStructured ? "pattern" : "sparsity",
+                sparsity.toString());
+        options.put("inputs", inputs.name().toLowerCase(Locale.ROOT));
+        put(options, "include", include);
+        put(options, "exclude", exclude);
+        options.put("seed", seed);
+        put(options, "calib", calibration);
+        options.put("calib-samples", samples);
+        options.put("calib-length", run.calibrationLength());
+        options.put("calib-sampling", sampling.name().toLowerCase(Locale.ROOT));
+        put(options, "eval", evaluations);
+        options.put("eval-length", run.evaluationLength());
+        put(options, "eval-limit", evaluationLimit);
+        put(options, "fail-above", gates);
+        options.put("dtype", dtype);
+        options.put("compute", computing.compute == Compute.BFLOAT16 ? "bf16" : "float32");
+        options.put("threads", computing.threads());
         return options;
     }
 
-    private static Object given(OptionSpec option) {
-        var values = option.originalStringValues();
-        if (values.isEmpty()) {
-            return option.defaultValueString().equals("null") ? null : option.defaultValueString();
+    /// Puts what was given, and leaves out what was not.
+    private static void put(Map<String, Object> options, String name, Object value) {
+        switch (value) {
+            case null -> {}
+            case Collection<?> values when values.isEmpty() -> {}
+            case Map<?, ?> values when values.isEmpty() -> {}
+            case Pattern pattern -> options.put(name, pattern.pattern());
+            default -> options.put(name, value);
         }
-        return option.isMultiValue() ? values : values.getLast();
     }
 }

@@ -202,6 +202,16 @@ public final class PruningRun implements AutoCloseable {
         return plan;
     }
 
+    /// Tokens of a calibration sequence, the default resolved.
+    public int calibrationLength() {
+        return calibrationLength;
+    }
+
+    /// Tokens of an evaluation window, the default resolved.
+    public int evaluationLength() {
+        return evaluationLength;
+    }
+
     /// Seconds that the forward passes and Grams of pruning will take, by count of operations and
     /// the rate that this machine reaches in [#PROBE_SECONDS].
     public double estimatedSeconds() {

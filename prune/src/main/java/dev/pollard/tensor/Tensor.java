@@ -571,7 +571,8 @@ public final class Tensor implements AutoCloseable {
 
     // ---- linear algebra ----
 
-    /// Adds `xᵀ x` to the upper triangle of `gram [columns, columns]`, `x [rows, columns]`: half the
+    /// Adds `xᵀ x` to the upper triangle of `gram [columns, columns]`, `x [rows, columns]`: half
+    /// the
     /// work of a matrix product. With bf16 products ([Engine#bf16Products]) the whole product is
     /// faster still, and goes through `scratch`.
     ///
