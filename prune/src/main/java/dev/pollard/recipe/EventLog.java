@@ -40,6 +40,9 @@ final class EventLog implements AutoCloseable {
                     case RunEvent.BlockDone _ -> "block_done";
                 });
         line.put("data", event);
+        if (event instanceof RunEvent.BlockDone) {
+            PeakMemory.bytes().ifPresent(bytes -> line.put("peak_rss_bytes", bytes));
+        }
         try {
             out.write(JSON.writeValueAsString(line));
             out.write('\n');
