@@ -97,6 +97,8 @@ final class MethodsCommand implements Callable<Integer> {
                                             case INPUT_MEAN_SQUARE ->
                                                     "the mean square of every input";
                                             case GRAM -> "the Gram matrix XᵀX of the inputs";
+                                            case CROSS_GRAM ->
+                                                    "their Gram matrix with the dense model's";
                                         })
                         .collect(Collectors.joining(" and "));
     }

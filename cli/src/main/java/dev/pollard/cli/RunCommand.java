@@ -141,11 +141,12 @@ final class RunCommand implements Callable<Integer> {
     @Option(
             names = "--inputs",
             order = 16,
-            paramLabel = "pruned|dense",
+            paramLabel = "pruned|dense|both",
             defaultValue = "pruned",
             description =
-                    "Whose activations a layer is calibrated on: of the model pruned so far, or of"
-                            + " the dense one. Default: ${DEFAULT-VALUE}")
+                    "Whose activations a layer is calibrated on: of the model pruned so far, of the"
+                            + " dense one, or both: of the pruned one, towards what the dense layer"
+                            + " makes of the dense one's. Default: ${DEFAULT-VALUE}")
     private Inputs inputs;
 
     @Option(

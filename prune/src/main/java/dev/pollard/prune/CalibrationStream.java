@@ -8,6 +8,7 @@ import dev.pollard.model.Tap;
 import dev.pollard.stats.InputStats;
 import dev.pollard.stats.LayerStats;
 import dev.pollard.stats.Statistic;
+import dev.pollard.tensor.Scope;
 import dev.pollard.tensor.Tensor;
 import dev.pollard.tensor.Workers;
 import java.io.IOException;
@@ -18,6 +19,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
@@ -29,19 +31,27 @@ import java.util.Set;
 final class CalibrationStream implements AutoCloseable {
     private final Arena arena = Arena.ofShared();
     private final MemorySegment floats;
+    private final Optional<MemorySegment> denseFloats;
     private final Compute compute;
     private final Workers workers;
     private final int sequences;
     private final long time;
     private final long hidden;
+    private Block denseBlock; // the dense form of the block at work, if there is a dense stream
 
     /// The stream that enters block 0.
     ///
     /// @param ids `[sequences][time]`, all of one length
+    /// @param both whether the activations of the dense model go along, see [#enter]
     /// @param spill the folder of the mapped file; memory if empty
     /// @throws IllegalArgumentException if there are no sequences or their lengths differ
     CalibrationStream(
-            Decoder decoder, int[][] ids, Compute compute, Workers workers, Optional<Path> spill)
+            Decoder decoder,
+            int[][] ids,
+            boolean both,
+            Compute compute,
+            Workers workers,
+            Optional<Path> spill)
             throws IOException {
         if (ids.length == 0) {
             throw new IllegalArgumentException("no calibration sequences");
@@ -53,7 +63,8 @@ final class CalibrationStream implements AutoCloseable {
         this.hidden = decoder.config().hiddenSize();
         try {
             long bytes = bytes(sequences, time, hidden);
-            this.floats = spill.isPresent() ? map(spill.get(), bytes) : arena.allocate(bytes, 64);
+            this.floats = room(spill, bytes);
+            this.denseFloats = both ? Optional.of(room(spill, bytes)) : Optional.empty();
             workers.forEach(
                     sequences,
                     (_, i) -> {
@@ -62,7 +73,9 @@ final class CalibrationStream implements AutoCloseable {
                                     "calibration sequence %d has %d tokens, the first %d"
                                             .formatted(i, ids[i].length, time));
                         }
-                        sequence(i).copy_(decoder.embed(ids[i]));
+                        Tensor x = decoder.embed(ids[i]);
+                        sequence(floats, i).copy_(x);
+                        denseFloats.ifPresent(dense -> sequence(dense, i).copy_(x));
                     });
         } catch (Throwable e) {
             arena.close();
@@ -72,6 +85,10 @@ final class CalibrationStream implements AutoCloseable {
 
     static long bytes(long sequences, long time, long hidden) {
         return Math.multiplyExact(4 * sequences, Math.multiplyExact(time, hidden));
+    }
+
+    private MemorySegment room(Optional<Path> spill, long bytes) throws IOException {
+        return spill.isPresent() ? map(spill.get(), bytes) : arena.allocate(bytes, 64);
     }
 
     private MemorySegment map(Path folder, long bytes) throws IOException {
@@ -91,16 +108,31 @@ final class CalibrationStream implements AutoCloseable {
     }
 
     /// The stream of one sequence, `[time, hidden]`: a view, writing to it changes the stream.
-    private Tensor sequence(int index) {
+    private Tensor sequence(MemorySegment stream, int index) {
         long bytes = 4 * time * hidden;
-        return Tensor.view(floats.asSlice(index * bytes, bytes), time, hidden);
+        return Tensor.view(stream.asSlice(index * bytes, bytes), time, hidden);
+    }
+
+    /// Says with which block the dense activations go on: the dense form of the one that the
+    /// following calls are given.
+    void enter(Block denseBlock) {
+        this.denseBlock = denseBlock;
     }
 
     /// Sends the stream through `block`.
     void advance(Block block) {
         try (var _ = compute.products()) {
             workers.forEach(
-                    sequences, (_, i) -> sequence(i).copy_(block.forward(sequence(i), Tap.NONE)));
+                    sequences,
+                    (_, i) -> {
+                        Tensor x = sequence(floats, i);
+                        x.copy_(block.forward(x, Tap.NONE));
+                        denseFloats.ifPresent(
+                                dense -> {
+                                    Tensor d = sequence(dense, i);
+                                    d.copy_(denseBlock.forward(d, Tap.NONE));
+                                });
+                    });
         }
     }
 
@@ -114,17 +146,46 @@ final class CalibrationStream implements AutoCloseable {
                 var stats = new InputStats(needs, workers.count())) {
             workers.forEach(
                     sequences,
-                    (worker, i) ->
-                            block.forward(
-                                    sequence(i),
-                                    (layer, input) -> {
-                                        if (names.contains(layer.name())) {
-                                            stats.add(worker, layer.name(), input);
-                                        }
-                                        return !layer.name().equals(last);
-                                    }));
+                    (worker, i) -> {
+                        var dense = new HashMap<String, Tensor>();
+                        if (needs.contains(Statistic.CROSS_GRAM)) {
+                            denseInputs(i, names, last, dense);
+                        }
+                        block.forward(
+                                sequence(floats, i),
+                                (layer, input) -> {
+                                    if (names.contains(layer.name())) {
+                                        stats.add(worker, layer.name(), input);
+                                    }
+                                    if (dense.containsKey(layer.name())) {
+                                        stats.addCross(
+                                                worker,
+                                                layer.name(),
+                                                dense.get(layer.name()),
+                                                input);
+                                    }
+                                    return !layer.name().equals(last);
+                                });
+                        dense.values().forEach(Tensor::close);
+                    });
             return stats.finish();
         }
+    }
+
+    /// Fills in what enters the layers of the dense block, to be closed by the caller.
+    private void denseInputs(
+            int index, Set<String> names, String last, Map<String, Tensor> inputs) {
+        denseBlock.forward(
+                sequence(denseFloats.orElseThrow(), index),
+                (layer, input) -> {
+                    if (names.contains(layer.name())) {
+                        try (var scope = Scope.open()) {
+                            // A view of its own for every layer, for each is closed by itself.
+                            inputs.put(layer.name(), scope.keep(input.reshape(input.shape())));
+                        }
+                    }
+                    return !layer.name().equals(last);
+                });
     }
 
     @Override

@@ -5,6 +5,7 @@ import dev.pollard.model.Compute;
 import dev.pollard.model.Decoder;
 import dev.pollard.model.Linear;
 import dev.pollard.prune.Stopwatch.Phase;
+import dev.pollard.prune.solver.Retarget;
 import dev.pollard.stats.Gram;
 import dev.pollard.stats.LayerStats;
 import dev.pollard.stats.Statistic;
@@ -24,6 +25,7 @@ import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
+import java.util.stream.Stream;
 
 /// Runs a method over a model, block by block: the one place that knows block order, capture,
 /// memory scopes, invariants, commits and propagation, so that a method knows one matrix.
@@ -108,7 +110,9 @@ public final class Driver {
     private List<LayerReport> sweep(Sweep sweep, int pass, int passes, int[][] calibration)
             throws IOException {
         var needs = EnumSet.noneOf(Statistic.class);
-        sweep.steps().forEach(step -> needs.addAll(step.needs()));
+        for (int s = 0; s < sweep.steps().size(); s++) {
+            needs.addAll(needs(sweep, s, pass));
+        }
         var reports = new ArrayList<LayerReport>();
         int blocks = decoder.config().blocks();
         // Behind the last block that is still to be done nobody needs the stream.
@@ -126,6 +130,12 @@ public final class Driver {
                     int index = b;
                     var block =
                             watch.time(Phase.LOAD, () -> decoder.block(index, settings.compute()));
+                    if (stream != null && settings.inputs() == Inputs.BOTH) {
+                        stream.enter(
+                                watch.time(
+                                        Phase.LOAD,
+                                        () -> decoder.block(index, settings.compute())));
+                    }
                     var committed = store.load(pass, b);
                     resumed = committed.isPresent();
                     var next = Optional.ofNullable(b < last ? stream : null);
@@ -157,6 +167,7 @@ public final class Driver {
                         new CalibrationStream(
                                 decoder,
                                 calibration,
+                                settings.inputs() == Inputs.BOTH,
                                 settings.compute(),
                                 workers,
                                 settings.spill()));
@@ -169,7 +180,7 @@ public final class Driver {
             next.ifPresent(stream -> propagate(stream, block));
         }
         replace(block, committed.weights());
-        if (settings.inputs() == Inputs.PRUNED) {
+        if (settings.inputs() != Inputs.DENSE) {
             next.ifPresent(stream -> propagate(stream, block));
         }
     }
@@ -200,9 +211,11 @@ public final class Driver {
                 replace(block, dense);
             }
             var pruned = new LinkedHashMap<String, Tensor>();
-            for (var turn : turns(layers, step.needs())) {
+            var needs = needs(sweep, s, pass);
+            for (var turn : turns(layers, needs)) {
                 for (var done :
-                        pruneTurn(block, turn, step, s, pass, last, dense, weights, stream)) {
+                        pruneTurn(
+                                block, turn, step, needs, s, pass, last, dense, weights, stream)) {
                     pruned.put(done.report().name(), scope.adopt(done.weight()));
                     reports.add(done.report());
                 }
@@ -222,6 +235,19 @@ public final class Driver {
                     return null;
                 });
         return reports;
+    }
+
+    /// What is gathered for a step: what its method asks for, and, before the first step of all,
+    /// what
+    /// re-aims its weights.
+    private Set<Statistic> needs(Sweep sweep, int step, int pass) {
+        var needs = EnumSet.noneOf(Statistic.class);
+        needs.addAll(sweep.steps().get(step).needs());
+        if (settings.inputs() == Inputs.BOTH && step == 0 && pass == 0) {
+            needs.add(Statistic.GRAM);
+            needs.add(Statistic.CROSS_GRAM);
+        }
+        return needs;
     }
 
     /// Cuts the layers of a block into groups whose Grams fit the budget: one group, if it is
@@ -259,6 +285,7 @@ public final class Driver {
             Block block,
             List<Linear> layers,
             LayerPruner pruner,
+            Set<Statistic> needs,
             int step,
             int pass,
             boolean last,
@@ -266,10 +293,9 @@ public final class Driver {
             Map<String, Tensor> weights,
             CalibrationStream stream) {
         Map<String, LayerStats> stats =
-                pruner.needs().isEmpty() || layers.isEmpty()
+                needs.isEmpty() || layers.isEmpty()
                         ? Map.of()
-                        : watch.time(
-                                Phase.CAPTURE, () -> stream.capture(block, layers, pruner.needs()));
+                        : watch.time(Phase.CAPTURE, () -> stream.capture(block, layers, needs));
         try {
             return watch.time(
                     Phase.PRUNE,
@@ -297,7 +323,7 @@ public final class Driver {
                     });
         } finally {
             stats.values().stream()
-                    .flatMap(s -> s.inputGram().stream())
+                    .flatMap(s -> Stream.concat(s.inputGram().stream(), s.crossGram().stream()))
                     .distinct()
                     .forEach(Gram::close);
         }
@@ -307,10 +333,15 @@ public final class Driver {
             LayerContext layer, LayerPruner pruner, int step, int pass, boolean last) {
         long start = System.nanoTime();
         try (var scope = Scope.open()) {
+            Tensor target = layer.dense();
+            if (layer.stats().crossGram().isPresent()) {
+                target = Retarget.of(layer.weight(), layer.stats().gram(), layer.stats().cross());
+                layer = layer.withWeight(target);
+            }
             var result = pruner.prune(layer, sparsity);
             Invariants.check(layer, result, sparsity, last);
             var weight = rounding.round(layer.name(), result.weight());
-            var error = LayerError.of(layer, weight);
+            var error = LayerError.of(layer, target, weight);
             var report =
                     new LayerReport(
                             layer.name(),

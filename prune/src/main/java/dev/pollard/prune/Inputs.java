@@ -6,5 +6,9 @@ public enum Inputs {
     /// SparseGPT and Wanda do. Two forward passes per block.
     PRUNED,
     /// Those of the dense model: errors of earlier blocks are not seen. One forward pass per block.
-    DENSE
+    DENSE,
+    /// Those of the pruned model, towards what the dense layer makes of those of the dense model:
+    /// before a method sees a layer its weight is re-aimed, so that it makes up for the errors of
+    /// the blocks before (see [dev.pollard.prune.solver.Retarget]). Needs the activations of both.
+    BOTH
 }

@@ -10,4 +10,9 @@ import dev.pollard.tensor.Tensor;
 /// @param dense as it was loaded, `[out, in]` float32
 /// @param stats what was gathered of its inputs
 /// @param seed for methods that draw
-public record LayerContext(String name, Tensor weight, Tensor dense, LayerStats stats, long seed) {}
+public record LayerContext(String name, Tensor weight, Tensor dense, LayerStats stats, long seed) {
+    /// The same layer with another weight to start from.
+    LayerContext withWeight(Tensor other) {
+        return new LayerContext(name, other, dense, stats, seed);
+    }
+}

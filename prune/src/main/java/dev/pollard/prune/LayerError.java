@@ -7,10 +7,10 @@ import dev.pollard.tensor.Tensor;
 ///
 /// @param relative squared error over squared norm, 0 for the dense weight itself
 record LayerError(double relative, ErrorKind kind) {
-    /// With what was gathered: `tr(D H Dᵀ) / tr(W H Wᵀ)`, D the difference, with a Gram; with the
+    /// Against `dense [out, in]`, with what was gathered: `tr(D H Dᵀ) / tr(W H Wᵀ)`, D the
+    /// difference, with a Gram; with the
     /// diagonal of H alone, or with none of it, otherwise.
-    static LayerError of(LayerContext layer, Tensor weight) {
-        Tensor dense = layer.dense(); // [out, in]
+    static LayerError of(LayerContext layer, Tensor dense, Tensor weight) {
         Tensor difference = weight.sub(dense); // [out, in]
         var stats = layer.stats();
         if (stats.inputGram().isPresent()) {

@@ -222,7 +222,7 @@ public final class PruningRun implements AutoCloseable {
                             model.config(),
                             tokens,
                             calibrationLength,
-                            recipe.pruning().inputs() == Inputs.PRUNED)
+                            recipe.pruning().inputs() != Inputs.DENSE)
                     / rate;
         }
     }

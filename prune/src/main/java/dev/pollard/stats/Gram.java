@@ -6,7 +6,7 @@ import java.util.Map;
 import java.util.function.Function;
 
 /// `H = XᵀX / tokens` of the inputs `X [tokens, in]` of one or several layers: symmetric
-/// `[in, in]`, float32.
+/// `[in, in]`, float32. A cross Gram `YᵀX / tokens` of two such inputs is not symmetric.
 ///
 /// Layers that read the same activations share one Gram, and what is computed from it (a Cholesky
 /// factor, say) is computed once, see [#derive].

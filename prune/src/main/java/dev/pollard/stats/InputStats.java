@@ -36,6 +36,12 @@ public final class InputStats implements AutoCloseable {
         shares.get(worker).add(layer, x);
     }
 
+    /// Adds what enters `layer` in both models: `dense` and `x [rows, in]`, row for row the same
+    /// tokens; called by one thread per worker.
+    public void addCross(int worker, String layer, Tensor dense, Tensor x) {
+        shares.get(worker).addCross(layer, dense, x);
+    }
+
     /// The statistics by layer. Layers with the same inputs get the same [Gram] object; the caller
     /// closes the Grams.
     ///
@@ -47,11 +53,29 @@ public final class InputStats implements AutoCloseable {
         }
         var statistics = new IdentityHashMap<Sum, LayerStats>();
         var byLayer = new LinkedHashMap<String, LayerStats>();
+        var crosses = new IdentityHashMap<GramSum, Gram>();
         sums.forEach(
                 (layer, sum) ->
                         byLayer.put(
                                 layer, statistics.computeIfAbsent(sum, _ -> merge(layer, sum))));
+        shares.getFirst()
+                .crossByLayer
+                .forEach(
+                        (layer, sum) -> {
+                            Gram cross = crosses.computeIfAbsent(sum, _ -> mergeCross(layer, sum));
+                            byLayer.computeIfPresent(layer, (_, stats) -> stats.withCross(cross));
+                        });
         return byLayer;
+    }
+
+    private Gram mergeCross(String layer, GramSum first) {
+        for (var share : shares.subList(1, shares.size())) {
+            var other = share.crossByLayer.get(layer);
+            if (other != null) {
+                first.merge(other);
+            }
+        }
+        return first.gram();
     }
 
     private LayerStats merge(String layer, Sum first) {
@@ -68,14 +92,18 @@ public final class InputStats implements AutoCloseable {
     public void close() {
         var sums = Collections.newSetFromMap(new IdentityHashMap<Sum, Boolean>());
         shares.forEach(share -> sums.addAll(share.byLayer.values()));
+        shares.forEach(share -> sums.addAll(share.crossByLayer.values()));
         sums.forEach(Sum::close);
     }
 
     /// The sums of one worker.
     private final class Share {
         final Map<String, Sum> byLayer = new LinkedHashMap<>();
+        final Map<String, GramSum> crossByLayer = new LinkedHashMap<>();
         private Tensor lastInput;
         private Sum last;
+        private Tensor lastCrossInput;
+        private GramSum lastCross;
 
         void add(String layer, Tensor x) {
             if (x == lastInput) {
@@ -84,9 +112,20 @@ public final class InputStats implements AutoCloseable {
             }
             last =
                     byLayer.computeIfAbsent(
-                            layer, _ -> gram ? new GramSum(x.size(1)) : new SquareSum(x.size(1)));
+                            layer,
+                            _ -> gram ? new GramSum(x.size(1), true) : new SquareSum(x.size(1)));
             last.add(x);
             lastInput = x;
+        }
+
+        void addCross(String layer, Tensor dense, Tensor x) {
+            if (x == lastCrossInput) {
+                crossByLayer.putIfAbsent(layer, lastCross);
+                return;
+            }
+            lastCross = crossByLayer.computeIfAbsent(layer, _ -> new GramSum(x.size(1), false));
+            lastCross.add(dense, x);
+            lastCrossInput = x;
         }
     }
 
@@ -142,15 +181,17 @@ public final class InputStats implements AutoCloseable {
         public void close() {}
     }
 
-    /// `Σ xᵀx`, the upper triangle: float32 over [#FLOAT_ROWS] rows, float64 beyond.
+    /// `Σ xᵀx`, the upper triangle, or `Σ yᵀx`: float32 over [#FLOAT_ROWS] rows, float64 beyond.
     private static final class GramSum implements Sum {
         private final Tensor partial;
         private final Tensor scratch;
         private Tensor total; // float64, only once there are more rows than one partial holds
         private long partialRows;
+        private final boolean symmetric;
         private long rows;
 
-        GramSum(long columns) {
+        GramSum(long columns, boolean symmetric) {
+            this.symmetric = symmetric;
             try (var scope = Scope.open()) {
                 partial = scope.keep(Tensor.zeros(columns, columns));
                 scratch = scope.keep(Tensor.empty(columns, columns)); // pages only if written to
@@ -159,12 +200,21 @@ public final class InputStats implements AutoCloseable {
 
         @Override
         public void add(Tensor x) {
-            if (partialRows + x.size(0) > FLOAT_ROWS) {
+            begin(x.size(0));
+            Tensor.addGram_(partial, x.contiguous(), scratch);
+        }
+
+        void add(Tensor y, Tensor x) {
+            begin(x.size(0));
+            Tensor.addProduct_(partial, y, x, scratch);
+        }
+
+        private void begin(long more) {
+            if (partialRows + more > FLOAT_ROWS) {
                 flush();
             }
-            Tensor.addGram_(partial, x.contiguous(), scratch);
-            partialRows += x.size(0);
-            rows += x.size(0);
+            partialRows += more;
+            rows += more;
         }
 
         private void flush() {
@@ -203,6 +253,10 @@ public final class InputStats implements AutoCloseable {
 
         @Override
         public LayerStats statistics() {
+            return LayerStats.of(gram());
+        }
+
+        Gram gram() {
             try (var scope = Scope.open()) {
                 Tensor mean;
                 if (total == null) {
@@ -211,7 +265,7 @@ public final class InputStats implements AutoCloseable {
                     flush();
                     mean = total.mul_(1.0 / rows).toFloat32();
                 }
-                return LayerStats.of(new Gram(scope.keep(mean.mirrorUpper_()), rows));
+                return new Gram(scope.keep(symmetric ? mean.mirrorUpper_() : mean), rows);
             }
         }
 

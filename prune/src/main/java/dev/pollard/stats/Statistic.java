@@ -5,5 +5,8 @@ public enum Statistic {
     /// Mean of the squares of every input channel, `[in]`.
     INPUT_MEAN_SQUARE,
     /// `XᵀX / tokens`, `[in, in]`; contains the mean squares as its diagonal.
-    GRAM
+    GRAM,
+    /// `X_denseᵀ X / tokens`, `[in, in]`: inputs of the dense model against those of the pruned
+    /// one.
+    CROSS_GRAM
 }

@@ -580,8 +580,7 @@ public final class Tensor implements AutoCloseable {
     public static void addGram_(Tensor gram, Tensor x, Tensor scratch) {
         if (Engine.hasBf16Products()) {
             // Not addmm_: adding inside the product takes another path, six times as slow.
-            torch.mm_out(scratch.t, x.t.transpose(0, 1), x.t);
-            gram.t.add_(scratch.t);
+            addProduct_(gram, x, x, scratch);
             return;
         }
         int columns = Math.toIntExact(x.size(1));
@@ -598,6 +597,14 @@ public final class Tensor implements AutoCloseable {
                 1f,
                 gram.floats(),
                 columns);
+    }
+
+    /// Adds `yᵀ x` to `sum [columns, columns]`, both `[rows, columns]`.
+    ///
+    /// @param scratch as large as `sum`; what it holds is lost
+    public static void addProduct_(Tensor sum, Tensor y, Tensor x, Tensor scratch) {
+        torch.mm_out(scratch.t, y.t.transpose(0, 1), x.t);
+        sum.t.add_(scratch.t);
     }
 
     /// Copies the upper triangle of this square matrix onto its lower one.
