@@ -16,6 +16,8 @@ import picocli.CommandLine.Spec;
         footer = {
             "",
             "@|bold Examples|@",
+            "  pollard run model.gguf -o out --calib texts.jsonl.gz:text",
+            "  pollard eval out --tasks perplexity:rows:wiki.test.raw.gz",
             "  pollard inspect model.gguf",
             "  pollard methods sparsegpt",
             "  pollard doctor",
