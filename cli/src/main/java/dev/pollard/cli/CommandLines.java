@@ -2,6 +2,7 @@ package dev.pollard.cli;
 
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
+import dev.pollard.format.Nearest;
 import java.io.IOException;
 import java.util.List;
 import java.util.Map;
@@ -136,11 +137,11 @@ final class CommandLines {
                             .map(OptionSpec::longestName)
                             .sorted()
                             .toList();
-            return Suggestions.unknown("option", word, options);
+            return Nearest.unknown("option", word, options);
         }
         return spec.subcommands().isEmpty()
                 ? "one argument too many: '%s'".formatted(word)
-                : Suggestions.unknown("command", word, names(spec));
+                : Nearest.unknown("command", word, names(spec));
     }
 
     /// A command that was understood and went wrong.

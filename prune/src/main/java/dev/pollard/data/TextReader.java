@@ -12,6 +12,7 @@ import com.fasterxml.jackson.databind.json.JsonMapper;
 import com.fasterxml.jackson.dataformat.csv.CsvMapper;
 import com.fasterxml.jackson.dataformat.csv.CsvSchema;
 import dev.pollard.format.MalformedFileException;
+import dev.pollard.format.Nearest;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;

@@ -1,5 +1,6 @@
 package dev.pollard.prune.method;
 
+import dev.pollard.format.Nearest;
 import dev.pollard.prune.LayerPruner;
 import dev.pollard.prune.Method;
 import dev.pollard.prune.Sweep;
@@ -104,7 +105,7 @@ public final class Methods {
                 .orElseThrow(
                         () ->
                                 new IllegalArgumentException(
-                                        Suggestion.message(
+                                        Nearest.unknown(
                                                 "method",
                                                 key,
                                                 ALL.stream().map(Entry::key).toList())));

@@ -1,5 +1,6 @@
 package dev.pollard.prune.method;
 
+import dev.pollard.format.Nearest;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -20,7 +21,7 @@ public final class Settings {
         for (String name : given.keySet()) {
             if (!names.contains(name)) {
                 throw new IllegalArgumentException(
-                        Suggestion.message("setting of " + method, name, names));
+                        Nearest.unknown("setting of " + method, name, names));
             }
         }
         var values = new LinkedHashMap<String, Number>();
