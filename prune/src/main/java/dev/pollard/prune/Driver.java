@@ -238,8 +238,7 @@ public final class Driver {
     }
 
     /// What is gathered for a step: what its method asks for, and, before the first step of all,
-    /// what
-    /// re-aims its weights.
+    /// what re-aims its weights.
     private Set<Statistic> needs(Sweep sweep, int step, int pass) {
         var needs = EnumSet.noneOf(Statistic.class);
         needs.addAll(sweep.steps().get(step).needs());
@@ -335,7 +334,11 @@ public final class Driver {
         try (var scope = Scope.open()) {
             Tensor target = layer.dense();
             if (layer.stats().crossGram().isPresent()) {
-                target = Retarget.of(layer.weight(), layer.stats().gram(), layer.stats().cross());
+                target =
+                        Retarget.of(
+                                layer.weight(),
+                                layer.stats().gram().matrix(),
+                                layer.stats().cross().matrix());
                 layer = layer.withWeight(target);
             }
             var result = pruner.prune(layer, sparsity);
