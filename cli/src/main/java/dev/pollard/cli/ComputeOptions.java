@@ -22,9 +22,10 @@ final class ComputeOptions {
             defaultValue = "float32",
             converter = ToCompute.class,
             description =
-                    "Numbers that linear layers multiply. bf16 is about twice as fast on CPUs that"
-                            + " have it ('pollard doctor' tells); Grams, attention and norms stay"
-                            + " float32. Default: ${DEFAULT-VALUE}")
+                    "What the products of the forward passes multiply: linear layers, attention,"
+                            + " Grams. bf16 is several times as fast on CPUs with AMX, about twice"
+                            + " with AVX512_BF16 ('pollard doctor' tells); norms, softmax, sums and"
+                            + " the methods stay float32. Default: ${DEFAULT-VALUE}")
     Compute compute;
 
     @Option(

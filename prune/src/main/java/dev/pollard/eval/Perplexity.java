@@ -5,6 +5,7 @@ import dev.pollard.model.Block;
 import dev.pollard.model.Compute;
 import dev.pollard.model.Decoder;
 import dev.pollard.model.Tap;
+import dev.pollard.tensor.Engine;
 import dev.pollard.tensor.Scope;
 import dev.pollard.tensor.Tensor;
 import dev.pollard.tensor.Workers;
@@ -106,7 +107,7 @@ public final class Perplexity {
             Decoder model, TokenWindows windows, int from, int to, double[] losses, Steps steps) {
         var streams = new Streams(to - from, windows.length(), model.config().hiddenSize());
         try (streams;
-                var _ = compute.products()) {
+                var _ = Engine.bf16Products(compute == Compute.BFLOAT16)) {
             workers.forEach(
                     to - from, (_, i) -> streams.get(i).copy_(model.embed(windows.get(from + i))));
             for (int b = 0; b < model.config().blocks(); b++) {

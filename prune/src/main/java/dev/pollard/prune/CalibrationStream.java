@@ -8,6 +8,7 @@ import dev.pollard.model.Tap;
 import dev.pollard.stats.InputStats;
 import dev.pollard.stats.LayerStats;
 import dev.pollard.stats.Statistic;
+import dev.pollard.tensor.Engine;
 import dev.pollard.tensor.Scope;
 import dev.pollard.tensor.Tensor;
 import dev.pollard.tensor.Workers;
@@ -121,7 +122,7 @@ final class CalibrationStream implements AutoCloseable {
 
     /// Sends the stream through `block`.
     void advance(Block block) {
-        try (var _ = compute.products()) {
+        try (var _ = Engine.bf16Products(compute == Compute.BFLOAT16)) {
             workers.forEach(
                     sequences,
                     (_, i) -> {
@@ -142,7 +143,7 @@ final class CalibrationStream implements AutoCloseable {
         var names = new HashSet<String>();
         layers.forEach(layer -> names.add(layer.name()));
         String last = block.linears().getLast().name();
-        try (var _ = compute.products();
+        try (var _ = Engine.bf16Products(compute == Compute.BFLOAT16);
                 var stats = new InputStats(needs, workers.count())) {
             workers.forEach(
                     sequences,
