@@ -1,6 +1,7 @@
 package dev.pollard.cli;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import dev.pollard.report.Figures;
 import dev.pollard.tensor.Bf16;
 import dev.pollard.tensor.Bf16Probe;
 import dev.pollard.tensor.Engine;
@@ -59,7 +60,7 @@ final class DoctorCommand implements Callable<Integer> {
                         .formatted(processor(), Runtime.getRuntime().availableProcessors()));
         check("vector code", DoctorCommand::vectors);
         check("native access", DoctorCommand::nativeAccess);
-        line("heap", "at most " + Quantities.bytes(Runtime.getRuntime().maxMemory()));
+        line("heap", "at most " + Figures.bytes(Runtime.getRuntime().maxMemory()));
         line("memory", memory());
         check("disk here", () -> disk(Path.of("").toAbsolutePath()));
         check("disk temporary", () -> disk(Path.of(System.getProperty("java.io.tmpdir"))));
@@ -132,8 +133,8 @@ final class DoctorCommand implements Callable<Integer> {
                 instanceof com.sun.management.OperatingSystemMXBean system) {
             return "%s, %s free"
                     .formatted(
-                            Quantities.bytes(system.getTotalMemorySize()),
-                            Quantities.bytes(available(system.getFreeMemorySize())));
+                            Figures.bytes(system.getTotalMemorySize()),
+                            Figures.bytes(available(system.getFreeMemorySize())));
         }
         return "not known";
     }
@@ -156,7 +157,7 @@ final class DoctorCommand implements Callable<Integer> {
 
     private static String disk(Path folder) throws IOException {
         return "%s free in %s"
-                .formatted(Quantities.bytes(Files.getFileStore(folder).getUsableSpace()), folder);
+                .formatted(Figures.bytes(Files.getFileStore(folder).getUsableSpace()), folder);
     }
 
     private static String tokenizers() throws IOException {

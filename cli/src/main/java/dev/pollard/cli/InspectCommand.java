@@ -9,6 +9,7 @@ import dev.pollard.format.TensorFile;
 import dev.pollard.format.gguf.GgufFile;
 import dev.pollard.format.safetensors.SafetensorsFile;
 import dev.pollard.format.safetensors.ShardedSafetensors;
+import dev.pollard.report.Figures;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -122,9 +123,9 @@ final class InspectCommand implements Callable<Integer> {
                 "  %s, %s, %s, %s"
                         .formatted(
                                 ModelFiles.format(file),
-                                Quantities.bytes(bytes(tensors)),
-                                Quantities.count(tensors.size(), "tensor"),
-                                Quantities.count(parameters(tensors), "parameter")));
+                                Figures.bytes(bytes(tensors)),
+                                Figures.count(tensors.size(), "tensor"),
+                                Figures.count(parameters(tensors), "parameter")));
         var facts = architecture(file);
         if (!facts.isEmpty()) {
             var words = new ArrayList<String>();
@@ -150,7 +151,7 @@ final class InspectCommand implements Callable<Integer> {
                     printable(tensor.name()),
                     tensor.shape().toString(),
                     tensor.storage(),
-                    Quantities.bytes(tensor.data().byteSize()));
+                    Figures.bytes(tensor.data().byteSize()));
         }
         table.print(console);
         if (!output.quiet) {
@@ -179,7 +180,7 @@ final class InspectCommand implements Callable<Integer> {
                     printable(tensor.name()),
                     tensor.shape().toString(),
                     tensor.storage(),
-                    Quantities.bytes(tensor.data().byteSize()),
+                    Figures.bytes(tensor.data().byteSize()),
                     census.map(c -> share(c.zeros(), elements)).orElse("?"),
                     census.map(InspectCommand::findings).orElse("cannot be read"));
         }
@@ -188,18 +189,18 @@ final class InspectCommand implements Callable<Integer> {
         console.raw(
                 "%s of %s weights in matrices are zero (%s)"
                         .formatted(
-                                Quantities.count(matrixZeros),
-                                Quantities.count(matrices),
+                                Figures.count(matrixZeros),
+                                Figures.count(matrices),
                                 share(matrixZeros, matrices)));
         if (notFinite > 0) {
-            console.warn(Quantities.count(notFinite) + " numbers are NaN or infinite");
+            console.warn(Figures.count(notFinite) + " numbers are NaN or infinite");
         }
     }
 
     private static String findings(Census census) {
         var findings = new ArrayList<>(census.patterns());
         if (census.notFinite() > 0) {
-            findings.add(Quantities.count(census.notFinite()) + " NaN or infinite");
+            findings.add(Figures.count(census.notFinite()) + " NaN or infinite");
         }
         return String.join(" ", findings);
     }
@@ -309,8 +310,8 @@ final class InspectCommand implements Callable<Integer> {
                                 "%s (%s, %s)"
                                         .formatted(
                                                 entry.getKey(),
-                                                Quantities.count(entry.getValue().size(), "tensor"),
-                                                Quantities.bytes(bytes(entry.getValue()))))
+                                                Figures.count(entry.getValue().size(), "tensor"),
+                                                Figures.bytes(bytes(entry.getValue()))))
                 .toList();
     }
 
@@ -323,7 +324,7 @@ final class InspectCommand implements Callable<Integer> {
     }
 
     private static String share(long part, long whole) {
-        return whole == 0 ? "-" : Quantities.percent((double) part / whole);
+        return whole == 0 ? "-" : Figures.percent((double) part / whole);
     }
 
     /// Names come from the file: nothing in them may steer the terminal.

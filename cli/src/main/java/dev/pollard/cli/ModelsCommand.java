@@ -3,6 +3,7 @@ package dev.pollard.cli;
 import dev.pollard.config.ModelConfig;
 import dev.pollard.format.TensorFile;
 import dev.pollard.format.gguf.GgufFile;
+import dev.pollard.report.Figures;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NotDirectoryException;
@@ -85,8 +86,8 @@ final class ModelsCommand implements Callable<Integer> {
                                 ? "."
                                 : folder.relativize(model).toString(),
                         architecture(model, file),
-                        Quantities.count(parameters),
-                        Quantities.bytes(bytes),
+                        Figures.count(parameters),
+                        Figures.bytes(bytes),
                         ModelFiles.format(file));
                 found++;
             } catch (IOException e) {

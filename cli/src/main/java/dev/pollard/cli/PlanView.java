@@ -1,7 +1,7 @@
 package dev.pollard.cli;
 
 import dev.pollard.recipe.PruningRun;
-import java.time.Duration;
+import dev.pollard.report.Figures;
 
 /// What `run --dry-run` shows.
 final class PlanView {
@@ -15,7 +15,7 @@ final class PlanView {
                     layer.name(),
                     Long.toString(layer.rows()),
                     Long.toString(layer.columns()),
-                    layer.gramBytes() == 0 ? "-" : Quantities.bytes(layer.gramBytes()));
+                    layer.gramBytes() == 0 ? "-" : Figures.bytes(layer.gramBytes()));
         }
         layers.print(console);
         console.raw("");
@@ -37,12 +37,12 @@ final class PlanView {
         double seconds = run.estimatedSeconds();
         needs.row(
                 "time",
-                "about " + Quantities.duration(Duration.ofSeconds((long) Math.ceil(seconds))),
+                "about " + Figures.seconds(Math.ceil(seconds)),
                 "pruning, from the speed measured just now; evaluation comes on top");
         needs.print(console);
     }
 
     private static void row(Table table, String name, long bytes, String remark) {
-        table.row(name, Quantities.bytes(bytes), remark);
+        table.row(name, Figures.bytes(bytes), remark);
     }
 }

@@ -2,6 +2,7 @@ package dev.pollard.cli;
 
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.pollard.report.Figures;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.LinkedHashMap;
@@ -178,9 +179,9 @@ final class Progress implements AutoCloseable {
             return "time left not known yet";
         }
         if (done == total) {
-            return "took " + Quantities.duration(elapsed());
+            return "took " + Figures.seconds(elapsed().toMillis() / 1e3);
         }
-        return Quantities.duration(elapsed().multipliedBy(total - done).dividedBy(fresh)) + " left";
+        return Figures.seconds(elapsed().toMillis() / 1e3 * (total - done) / fresh) + " left";
     }
 
     private static String list(Map<String, ?> facts) {

@@ -1,8 +1,8 @@
 package dev.pollard.cli;
 
 import dev.pollard.recipe.RunRecord;
+import dev.pollard.report.Figures;
 import java.nio.file.Path;
-import java.time.Duration;
 
 /// The table at the end of a run.
 final class RecordView {
@@ -28,29 +28,29 @@ final class RecordView {
         table.row(
                 "zeros in pruned layers",
                 "",
-                "%.2f %%".formatted(100 * record.sparsity()),
+                Figures.percent(record.sparsity()),
                 "%s, %s, %d layers"
                         .formatted(
                                 record.method().name(), record.pattern(), record.layers().size()));
         table.row(
                 "bytes on disk",
-                Quantities.bytes(record.model().bytes()),
-                Quantities.bytes(record.size().denseBytes()),
+                Figures.bytes(record.model().bytes()),
+                Figures.bytes(record.size().denseBytes()),
                 "the zeros are stored: one bit per weight and the rest would be "
-                        + Quantities.bytes(record.size().bitmaskBytes()));
+                        + Figures.bytes(record.size().bitmaskBytes()));
         var seconds = record.seconds();
         table.row(
                 "time",
                 "",
-                duration(seconds.total()),
+                Figures.seconds(seconds.total()),
                 "capture %s, prune %s, propagate %s, evaluate %s"
                         .formatted(
-                                duration(seconds.capture()),
-                                duration(seconds.prune()),
-                                duration(seconds.propagate()),
-                                duration(seconds.evaluate())));
+                                Figures.seconds(seconds.capture()),
+                                Figures.seconds(seconds.prune()),
+                                Figures.seconds(seconds.propagate()),
+                                Figures.seconds(seconds.evaluate())));
         if (record.peakRssBytes() != null) {
-            table.row("peak memory", "", Quantities.bytes(record.peakRssBytes()), "");
+            table.row("peak memory", "", Figures.bytes(record.peakRssBytes()), "");
         }
         table.print(console);
         if (!quiet) {
@@ -66,9 +66,5 @@ final class RecordView {
 
     private static String number(double value) {
         return value >= 10_000 ? "%.4g".formatted(value) : "%.3f".formatted(value);
-    }
-
-    private static String duration(double seconds) {
-        return Quantities.duration(Duration.ofMillis((long) (1000 * seconds)));
     }
 }

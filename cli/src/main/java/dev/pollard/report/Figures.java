@@ -7,8 +7,8 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.regex.Pattern;
 
-/// Numbers and names as a reader wants them.
-final class Figures {
+/// Numbers and names as a reader wants them: in the reports and on the console.
+public final class Figures {
     private static final String[] BYTE_UNITS = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
     private static final Pattern RATIO = Pattern.compile("0?\\.\\d{1,9}|0");
     private static final Pattern N_OF_M = Pattern.compile("(\\d{1,4}):(\\d{1,4})");
@@ -58,14 +58,14 @@ final class Figures {
     }
 
     /// A fraction in per cent: `49.97 %`.
-    static String percent(double fraction) {
+    public static String percent(double fraction) {
         return Double.isFinite(fraction)
                 ? String.format(Locale.ROOT, "%.2f %%", 100 * fraction)
                 : number(fraction);
     }
 
     /// Decimal units: `98.3 MB`.
-    static String bytes(long bytes) {
+    public static String bytes(long bytes) {
         double value = bytes;
         int unit = 0;
         while (Math.abs(value) >= 999.95 && unit < BYTE_UNITS.length - 1) {
@@ -77,15 +77,18 @@ final class Figures {
                 : String.format(Locale.ROOT, "%.1f %s", value, BYTE_UNITS[unit]);
     }
 
-    static String count(long count) {
+    /// Digits in groups: `134,515,008`.
+    public static String count(long count) {
         return String.format(Locale.ROOT, "%,d", count);
     }
 
-    static String count(long count, String noun) {
+    /// With the noun it counts: `1 tensor`, `272 tensors`.
+    public static String count(long count, String noun) {
         return count(count) + " " + noun + (count == 1 ? "" : "s");
     }
 
-    static String seconds(double seconds) {
+    /// The two largest units: `1 h 05 min`, `4 min 09 s`, `12 s`, `0.5 s`.
+    public static String seconds(double seconds) {
         if (!Double.isFinite(seconds) || seconds < 59.95) {
             return brief(seconds) + " s";
         }
