@@ -78,7 +78,8 @@ public final class Workers implements AutoCloseable {
 
     /// Runs the tasks concurrently, started in list order; results in list order.
     ///
-    /// @throws RuntimeException the first failure by list order, after all tasks ended
+    /// @throws RuntimeException the first failure by list order, the very object that was thrown,
+    ///     after all tasks ended; a checked one is the cause of an [IllegalStateException]
     /// @throws IllegalStateException if the calling thread is interrupted, after all tasks ended
     public <T> List<T> all(List<? extends Callable<T>> tasks) {
         return all(tasks, new AtomicBoolean());
@@ -86,50 +87,50 @@ public final class Workers implements AutoCloseable {
 
     /// @param stop set when the calling thread is interrupted
     private <T> List<T> all(List<? extends Callable<T>> tasks, AtomicBoolean stop) {
-        var submitted = new ArrayList<ForkJoinTask<T>>();
+        var submitted = new ArrayList<ForkJoinTask<Outcome<T>>>();
         for (var task : tasks) {
-            submitted.add(pool.submit(task));
+            submitted.add(pool.submit(() -> Outcome.<T>of(task)));
         }
         var results = new ArrayList<T>();
-        RuntimeException failure = null;
+        Throwable failure = null;
         InterruptedException interruption = null;
         for (var task : submitted) {
-            for (boolean ended = false; !ended; ) {
+            Outcome<T> outcome = null;
+            while (outcome == null) {
                 try {
-                    results.add(task.get());
-                    ended = true;
+                    outcome = task.get();
                 } catch (ExecutionException e) {
-                    failure = failure == null ? unwrap(e) : failure;
-                    ended = true;
+                    outcome = new Outcome<>(null, e); // the pool itself failed
                 } catch (InterruptedException e) {
                     // A task at work still uses its tensors: wait for it all the same.
                     interruption = e;
                     stop.set(true);
                 }
             }
+            results.add(outcome.result());
+            failure = failure == null ? outcome.failure() : failure;
         }
         if (interruption != null) {
             Thread.currentThread().interrupt();
             throw new IllegalStateException("interrupted", interruption);
         }
-        if (failure != null) {
-            throw failure;
-        }
-        return results;
+        return switch (failure) {
+            case null -> results;
+            case Error error -> throw error;
+            case RuntimeException runtime -> throw runtime;
+            default -> throw new IllegalStateException(failure);
+        };
     }
 
-    private static RuntimeException unwrap(ExecutionException e) {
-        Throwable cause = e.getCause();
-        // The pool rethrows a copy, of the same type, whose cause is what the task threw.
-        while (cause.getCause() != null && cause.getCause().getClass() == cause.getClass()) {
-            cause = cause.getCause();
+    /// How a task ended. What it threw travels as a value, for the pool would throw a copy of it.
+    private record Outcome<T>(T result, Throwable failure) {
+        static <T> Outcome<T> of(Callable<? extends T> task) {
+            try {
+                return new Outcome<>(task.call(), null);
+            } catch (Throwable e) {
+                return new Outcome<>(null, e);
+            }
         }
-        if (cause instanceof Error error) {
-            throw error;
-        }
-        return cause instanceof RuntimeException runtime
-                ? runtime
-                : new IllegalStateException(cause);
     }
 
     @Override
