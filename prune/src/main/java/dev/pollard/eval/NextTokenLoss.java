@@ -1,6 +1,7 @@
 package dev.pollard.eval;
 
 import dev.pollard.tensor.Tensor;
+import dev.pollard.tensor.VectorMath;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
@@ -47,12 +48,9 @@ final class NextTokenLoss {
         var sums = FloatVector.zero(SPECIES);
         for (int i = 0; i < whole; i += SPECIES.length()) {
             var x = FloatVector.fromMemorySegment(SPECIES, row, 4L * i, ORDER);
-            sums = sums.add(x.sub(max).lanewise(VectorOperators.EXP));
+            sums = sums.add(VectorMath.exp(x.sub(max)));
         }
-        double sum = 0;
-        for (int lane = 0; lane < SPECIES.length(); lane++) {
-            sum += sums.lane(lane);
-        }
+        double sum = VectorMath.sum(sums);
         for (int i = whole; i < count; i++) {
             sum += Math.exp(value(row, i) - max);
         }

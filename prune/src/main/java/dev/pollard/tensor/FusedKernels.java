@@ -4,7 +4,6 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
-import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
 /// Element-wise steps of a decoder block, each in one pass over memory where torch takes three to
@@ -30,10 +29,10 @@ final class FusedKernels {
                 var v = load(x, row + 4L * i);
                 squares = v.fma(v, squares);
             }
-            float sum = squares.reduceLanes(VectorOperators.ADD);
+            double sum = VectorMath.sum(squares);
             for (int i = whole; i < width; i++) {
                 float v = at(x, row + 4L * i);
-                sum = Math.fma(v, v, sum);
+                sum += (double) v * v;
             }
             float scale = (float) (1 / Math.sqrt(sum / width + epsilon));
             for (int i = 0; i < whole; i += LANES) {
@@ -55,7 +54,7 @@ final class FusedKernels {
         for (long i = 0; i < whole; i += LANES) {
             var v = load(x, 4 * i);
             v.mul(load(up, 4 * i))
-                    .div(v.neg().lanewise(VectorOperators.EXP).add(1f))
+                    .div(VectorMath.exp(v.neg()).add(1f))
                     .intoMemorySegment(y, 4 * i, ORDER);
         }
         for (long i = whole; i < elements; i++) {
