@@ -28,7 +28,11 @@ final class PlanView {
                 "activations",
                 memory.activations(),
                 plan.spill() ? "kept in a file, memory is short" : "of all calibration sequences");
-        row(needs, "Grams", memory.grams(), "of one block, or of one turn if memory is short");
+        row(
+                needs,
+                "Grams",
+                memory.grams(),
+                "of one block, or of one turn if memory is short; shared ones count once");
         row(needs, "solver", memory.solver(), "");
         row(needs, "forward", memory.forward(), "");
         row(needs, "evaluation", memory.evaluation(), "instead of activations, Grams and solver");

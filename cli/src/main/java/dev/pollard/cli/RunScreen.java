@@ -49,12 +49,14 @@ final class RunScreen implements RunListener, AutoCloseable {
             case RunEvent.LayerDone(var layer) ->
                     layer.notes().forEach(note -> progress.note(layer.name() + ": " + note));
             case RunEvent.BlockDone done -> {
-                errors += done.relativeError();
-                blocks++;
                 var facts = new LinkedHashMap<String, Object>();
-                facts.put("method", method);
-                facts.put("error", "%.4f".formatted(done.relativeError()));
-                facts.put("mean", "%.4f".formatted(errors / blocks));
+                if (!Double.isNaN(done.relativeError())) {
+                    errors += done.relativeError();
+                    blocks++;
+                    facts.put("method", method);
+                    facts.put("error", "%.4f".formatted(done.relativeError()));
+                    facts.put("mean", "%.4f".formatted(errors / blocks));
+                }
                 if (done.resumed()) {
                     facts.put("taken", "from the earlier run");
                 }

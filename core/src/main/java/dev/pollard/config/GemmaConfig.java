@@ -156,8 +156,8 @@ public record GemmaConfig(
                         .outside("norm.weight", "output_norm.weight", norm, hidden)
                         .norm("input_layernorm", "attn_norm", norm, false, hidden)
                         .linear("self_attn.q_proj", "attn_q", plain, bias, q, hidden)
-                        .linear("self_attn.k_proj", "attn_k", plain, bias, kv, hidden)
-                        .linear("self_attn.v_proj", "attn_v", plain, bias, kv, hidden);
+                        .beside("self_attn.k_proj", "attn_k", plain, bias, kv, hidden)
+                        .beside("self_attn.v_proj", "attn_v", plain, bias, kv, hidden);
         if (headNorms) {
             map.norm("self_attn.q_norm", "attn_q_norm", norm, false, heads.width())
                     .norm("self_attn.k_norm", "attn_k_norm", norm, false, heads.width());
@@ -170,7 +170,7 @@ public record GemmaConfig(
             map.norm("post_attention_layernorm", "ffn_norm", norm, false, hidden);
         }
         map.linear("mlp.gate_proj", "ffn_gate", plain, false, feedForward, hidden)
-                .linear("mlp.up_proj", "ffn_up", plain, false, feedForward, hidden)
+                .beside("mlp.up_proj", "ffn_up", plain, false, feedForward, hidden)
                 .linear("mlp.down_proj", "ffn_down", plain, false, hidden, feedForward);
         if (outerNorms) {
             map.norm("post_feedforward_layernorm", "post_ffw_norm", norm, false, hidden);

@@ -137,8 +137,8 @@ public record LlamaConfig(
                         .outside("norm.weight", "output_norm.weight", hidden)
                         .norm("input_layernorm", "attn_norm", plain, false, hidden)
                         .linear("self_attn.q_proj", "attn_q", query, inputBias, q, hidden)
-                        .linear("self_attn.k_proj", "attn_k", key, inputBias, kv, hidden)
-                        .linear("self_attn.v_proj", "attn_v", plain, inputBias, kv, hidden);
+                        .beside("self_attn.k_proj", "attn_k", key, inputBias, kv, hidden)
+                        .beside("self_attn.v_proj", "attn_v", plain, inputBias, kv, hidden);
         if (headNorm) {
             map.norm("self_attn.q_norm", "attn_q_norm", plain, false, heads.width())
                     .norm("self_attn.k_norm", "attn_k_norm", plain, false, heads.width());
@@ -146,7 +146,7 @@ public record LlamaConfig(
         map.linear("self_attn.o_proj", "attn_output", plain, outputBias, hidden, q)
                 .norm("post_attention_layernorm", "ffn_norm", plain, false, hidden)
                 .linear("mlp.gate_proj", "ffn_gate", plain, feedForwardBias, feedForward, hidden)
-                .linear("mlp.up_proj", "ffn_up", plain, feedForwardBias, feedForward, hidden)
+                .beside("mlp.up_proj", "ffn_up", plain, feedForwardBias, feedForward, hidden)
                 .linear("mlp.down_proj", "ffn_down", plain, feedForwardBias, hidden, feedForward);
         return tiedHead() ? map : map.head("lm_head.weight", vocabularySize(), hidden);
     }

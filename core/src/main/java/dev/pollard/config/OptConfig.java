@@ -79,8 +79,8 @@ public record OptConfig(
             map.norm("self_attn_layer_norm", "", plain, true, hidden);
         }
         map.linear("self_attn.q_proj", "", plain, bias, hidden, hidden)
-                .linear("self_attn.k_proj", "", plain, bias, hidden, hidden)
-                .linear("self_attn.v_proj", "", plain, bias, hidden, hidden)
+                .beside("self_attn.k_proj", "", plain, bias, hidden, hidden)
+                .beside("self_attn.v_proj", "", plain, bias, hidden, hidden)
                 .linear("self_attn.out_proj", "", plain, bias, hidden, hidden);
         if (normWeights) {
             map.norm("final_layer_norm", "", plain, true, hidden);

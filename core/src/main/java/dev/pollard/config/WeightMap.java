@@ -17,14 +17,23 @@ public final class WeightMap {
     /// @param name in Hugging Face folders, without prefix and block
     /// @param gguf in GGUF files, without block; empty if the family has no GGUF form
     /// @param shape as Pollard computes with it: matrices `[out, in]`
-    /// @param prunable whether it is the matrix of a linear layer inside a block
-    public record Weight(String name, String gguf, Shape shape, Layout layout, boolean prunable) {}
+    /// @param input of the matrix of a linear layer inside a block: the first module of the block
+    ///     that reads the same activations; empty for every other weight
+    public record Weight(String name, String gguf, Shape shape, Layout layout, String input) {
+        /// Whether it is the matrix of a linear layer inside a block.
+        public boolean prunable() {
+            return !input.isEmpty();
+        }
+    }
+
+    private static final String NO_INPUT = "";
 
     private final List<String> prefixes;
     private final String layers;
     private final List<Weight> outside = new ArrayList<>();
     private final List<Weight> block = new ArrayList<>();
     private Weight head; // null if it is the embedding table
+    private String input = NO_INPUT; // of the linear layer declared last
 
     private WeightMap(String layers, List<String> prefixes) {
         this.layers = layers;
@@ -43,7 +52,7 @@ public final class WeightMap {
     }
 
     WeightMap outside(String name, String gguf, Layout layout, long... shape) {
-        outside.add(new Weight(name, gguf, Shape.of(shape), layout, false));
+        outside.add(new Weight(name, gguf, Shape.of(shape), layout, NO_INPUT));
         return this;
     }
 
@@ -55,25 +64,36 @@ public final class WeightMap {
                         "output.weight",
                         Shape.of(vocabulary, width),
                         new Layout.Plain(),
-                        false);
+                        NO_INPUT);
         return this;
     }
 
     /// A layer norm or RMS norm in every block.
     WeightMap norm(String module, String gguf, Layout layout, boolean bias, long width) {
-        block.add(new Weight(module + ".weight", gguf + ".weight", Shape.of(width), layout, false));
+        block.add(
+                new Weight(
+                        module + ".weight", gguf + ".weight", Shape.of(width), layout, NO_INPUT));
         if (bias) {
-            block.add(new Weight(module + ".bias", gguf + ".bias", Shape.of(width), layout, false));
+            block.add(
+                    new Weight(
+                            module + ".bias", gguf + ".bias", Shape.of(width), layout, NO_INPUT));
         }
         return this;
     }
 
     /// A linear layer in every block.
     WeightMap linear(String module, String gguf, Layout layout, boolean bias, long out, long in) {
+        input = module;
+        return beside(module, gguf, layout, bias, out, in);
+    }
+
+    /// A linear layer that reads what the one declared before it reads.
+    WeightMap beside(String module, String gguf, Layout layout, boolean bias, long out, long in) {
         block.add(
-                new Weight(module + ".weight", gguf + ".weight", Shape.of(out, in), layout, true));
+                new Weight(module + ".weight", gguf + ".weight", Shape.of(out, in), layout, input));
         if (bias) {
-            block.add(new Weight(module + ".bias", gguf + ".bias", Shape.of(out), layout, false));
+            block.add(
+                    new Weight(module + ".bias", gguf + ".bias", Shape.of(out), layout, NO_INPUT));
         }
         return this;
     }

@@ -9,14 +9,17 @@ import java.util.Optional;
 /// file's orientation and dtype are.
 public final class Linear {
     private final String name;
+    private final String input;
     private final Compute compute;
     private final Tensor bias; // [out], or null
     private Tensor weight; // [out, in] float32
     private Tensor operand; // the weight in the dtype of the product
 
     /// @param name the checkpoint's name of the module, without `.weight`
-    Linear(String name, Tensor weight, Optional<Tensor> bias, Compute compute) {
+    /// @param input see [#input]
+    Linear(String name, String input, Tensor weight, Optional<Tensor> bias, Compute compute) {
         this.name = Objects.requireNonNull(name);
+        this.input = Objects.requireNonNull(input);
         this.compute = compute;
         this.bias = bias.orElse(null);
         replace(weight);
@@ -25,6 +28,11 @@ public final class Linear {
     /// The checkpoint's name of the module: `model.layers.3.mlp.up_proj`.
     public String name() {
         return name;
+    }
+
+    /// What it reads: the same word for all layers of the block that are given the same tensor.
+    public String input() {
+        return input;
     }
 
     /// `[out, in]`, float32.

@@ -98,6 +98,7 @@ final class Weights {
             Entry weight = checkpoint.inBlock(index, module + ".weight");
             return new Linear(
                     weight.module(),
+                    weight.weight().input(),
                     load(weight),
                     bias ? Optional.of(vector(module + ".bias")) : Optional.empty(),
                     compute);

@@ -4,6 +4,7 @@ import dev.pollard.model.Block;
 import dev.pollard.model.Compute;
 import dev.pollard.model.Decoder;
 import dev.pollard.model.Linear;
+import dev.pollard.model.Model;
 import dev.pollard.prune.Stopwatch.Phase;
 import dev.pollard.prune.solver.Retarget;
 import dev.pollard.stats.Gram;
@@ -15,6 +16,8 @@ import dev.pollard.tensor.Workers;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.Collection;
 import java.util.Comparator;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
@@ -25,6 +28,7 @@ import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /// Runs a method over a model, block by block: the one place that knows block order, capture,
@@ -33,7 +37,9 @@ import java.util.stream.Stream;
 /// One block is in memory at a time, with its Grams and the activations of all calibration
 /// sequences. Every finished block is committed to the [BlockStore]; a run that is started again
 /// on the same store takes the committed blocks, propagates through them, and goes on with the
-/// first that is missing. A sequence's activations do not depend on which worker computed them,
+/// first that is missing. Blocks without a layer to prune are only propagated through, and those
+/// behind the last layer to prune are not loaded. A sequence's activations do not depend on which
+/// worker computed them,
 /// so the resumed run ends with the same bytes.
 public final class Driver {
     /// @param inputs whose activations the layers see
@@ -62,6 +68,7 @@ public final class Driver {
     public record Result(List<LayerReport> layers, Timings timings) {}
 
     private final Decoder decoder;
+    private final BitSet blocks; // those with a layer to prune
     private final Method method;
     private final Sparsity sparsity;
     private final Settings settings;
@@ -72,7 +79,7 @@ public final class Driver {
     private final Stopwatch watch = new Stopwatch();
 
     public Driver(
-            Decoder decoder,
+            Model model,
             Method method,
             Sparsity sparsity,
             Settings settings,
@@ -80,7 +87,11 @@ public final class Driver {
             Workers workers,
             BlockStore store,
             Consumer<RunEvent> listener) {
-        this.decoder = decoder;
+        this.decoder = model.decoder();
+        this.blocks = new BitSet();
+        model.checkpoint().prunable().stream()
+                .filter(entry -> settings.layers().test(entry.module()))
+                .forEach(entry -> blocks.set(entry.block()));
         this.method = method;
         this.sparsity = sparsity;
         this.settings = settings;
@@ -114,36 +125,29 @@ public final class Driver {
             needs.addAll(needs(sweep, s, pass));
         }
         var reports = new ArrayList<LayerReport>();
-        int blocks = decoder.config().blocks();
+        int count = blocks.length(); // behind the last with a layer to prune there is no work
         // Behind the last block that is still to be done nobody needs the stream.
-        int last = blocks - 1;
-        while (last >= 0 && store.isCommitted(pass, last)) {
+        int last = count - 1;
+        while (last >= 0 && (!blocks.get(last) || store.isCommitted(pass, last))) {
             last--;
         }
         try (var stream = needs.isEmpty() || last < 0 ? null : embed(calibration)) {
-            for (int b = 0; b < blocks; b++) {
-                listener.accept(new RunEvent.BlockStarted(pass, passes, b, blocks));
+            for (int b = 0; b < count; b++) {
+                listener.accept(new RunEvent.BlockStarted(pass, passes, b, count));
                 long start = System.nanoTime();
                 boolean resumed;
-                List<LayerReport> done;
+                List<LayerReport> done = List.of();
                 try (var scope = Scope.open()) {
-                    int index = b;
-                    var block =
-                            watch.time(Phase.LOAD, () -> decoder.block(index, settings.compute()));
-                    if (stream != null && settings.inputs() == Inputs.BOTH) {
-                        stream.enter(
-                                watch.time(
-                                        Phase.LOAD,
-                                        () -> decoder.block(index, settings.compute())));
-                    }
                     var committed = store.load(pass, b);
                     resumed = committed.isPresent();
                     var next = Optional.ofNullable(b < last ? stream : null);
+                    if (blocks.get(b) && !resumed) {
+                        done = prune(scope, load(b, stream), sweep, pass, b, stream, next);
+                    } else if (next.isPresent()) {
+                        skip(load(b, stream), committed, stream);
+                    }
                     if (resumed) {
                         done = committed.get().reports();
-                        skip(block, committed.get(), next);
-                    } else {
-                        done = prune(scope, block, sweep, pass, b, stream, next);
                     }
                 }
                 reports.addAll(done);
@@ -154,10 +158,22 @@ public final class Driver {
                                 .orElse(Double.NaN);
                 double seconds = (System.nanoTime() - start) / 1e9;
                 listener.accept(
-                        new RunEvent.BlockDone(pass, passes, b, blocks, resumed, error, seconds));
+                        new RunEvent.BlockDone(pass, passes, b, count, resumed, error, seconds));
             }
         }
         return reports;
+    }
+
+    /// Reads a block into the current scope, and for the dense stream once more.
+    private Block load(int index, CalibrationStream stream) {
+        return watch.time(
+                Phase.LOAD,
+                () -> {
+                    if (stream != null && settings.inputs() == Inputs.BOTH) {
+                        stream.enter(decoder.block(index, settings.compute()));
+                    }
+                    return decoder.block(index, settings.compute());
+                });
     }
 
     private CalibrationStream embed(int[][] calibration) throws IOException {
@@ -173,16 +189,14 @@ public final class Driver {
                                 settings.spill()));
     }
 
-    /// Takes a block that an earlier run committed, and moves the stream on as that run did.
+    /// Moves the stream through a block in which nothing is to be done: as the run did that
+    /// committed it, if one did.
     private void skip(
-            Block block, BlockStore.Committed committed, Optional<CalibrationStream> next) {
-        if (settings.inputs() == Inputs.DENSE) {
-            next.ifPresent(stream -> propagate(stream, block));
-        }
-        replace(block, committed.weights());
+            Block block, Optional<BlockStore.Committed> committed, CalibrationStream stream) {
         if (settings.inputs() != Inputs.DENSE) {
-            next.ifPresent(stream -> propagate(stream, block));
+            committed.ifPresent(done -> replace(block, done.weights()));
         }
+        propagate(stream, block);
     }
 
     private List<LayerReport> prune(
@@ -226,7 +240,6 @@ public final class Driver {
             }
         }
         next.ifPresent(following -> propagate(following, block));
-        replace(block, weights);
         var finished = new BlockStore.Committed(weights, reports);
         watch.time(
                 Phase.COMMIT,
@@ -242,15 +255,32 @@ public final class Driver {
     private Set<Statistic> needs(Sweep sweep, int step, int pass) {
         var needs = EnumSet.noneOf(Statistic.class);
         needs.addAll(sweep.steps().get(step).needs());
-        if (settings.inputs() == Inputs.BOTH && step == 0 && pass == 0) {
-            needs.add(Statistic.GRAM);
-            needs.add(Statistic.CROSS_GRAM);
+        if (step == 0 && pass == 0) {
+            needs.addAll(needs(settings.inputs()));
+        }
+        return needs;
+    }
+
+    private static Set<Statistic> needs(Inputs inputs) {
+        return inputs == Inputs.BOTH
+                ? EnumSet.of(Statistic.GRAM, Statistic.CROSS_GRAM)
+                : EnumSet.noneOf(Statistic.class);
+    }
+
+    /// All that is gathered in a run of `method`; it needs calibration sequences if this is not
+    /// empty.
+    public static Set<Statistic> needs(Method method, Inputs inputs) {
+        var needs = needs(inputs);
+        for (var pass : method.passes()) {
+            switch (pass) {
+                case Sweep sweep -> sweep.steps().forEach(step -> needs.addAll(step.needs()));
+            }
         }
         return needs;
     }
 
     /// Cuts the layers of a block into groups whose Grams fit the budget: one group, if it is
-    /// large enough.
+    /// large enough. Layers that share a Gram stay together.
     private List<List<Linear>> turns(List<Linear> layers, Set<Statistic> needs) {
         if (layers.isEmpty() || !needs.contains(Statistic.GRAM)) {
             return List.of(layers);
@@ -258,23 +288,36 @@ public final class Driver {
         var turns = new ArrayList<List<Linear>>();
         var turn = new ArrayList<Linear>();
         long bytes = 0;
-        for (var layer : layers) {
-            long gram = gramBytes(layer.columns(), workers.count());
-            if (!turn.isEmpty() && bytes + gram > settings.gramBytes()) {
+        for (var sharing : byInput(layers)) {
+            long grams = gramBytes(sharing.getFirst().columns(), workers.count(), needs);
+            if (!turn.isEmpty() && bytes + grams > settings.gramBytes()) {
                 turns.add(turn);
                 turn = new ArrayList<>();
                 bytes = 0;
             }
-            turn.add(layer);
-            bytes += gram;
+            turn.addAll(sharing);
+            bytes += grams;
         }
         turns.add(turn);
         return turns;
     }
 
-    /// Bytes of one Gram while it is gathered: a float32 partial and a float64 total per worker.
-    public static long gramBytes(long columns, int workers) {
-        return 12 * columns * columns * workers;
+    private static Collection<List<Linear>> byInput(List<Linear> layers) {
+        return layers.stream()
+                .collect(
+                        Collectors.groupingBy(
+                                Linear::input, LinkedHashMap::new, Collectors.toList()))
+                .values();
+    }
+
+    /// Bytes of the Grams of one input while they are gathered: for each, a float32 partial and a
+    /// float64 total per worker.
+    public static long gramBytes(long columns, int workers, Set<Statistic> needs) {
+        long grams =
+                needs.stream()
+                        .filter(s -> s == Statistic.GRAM || s == Statistic.CROSS_GRAM)
+                        .count();
+        return 12 * columns * columns * workers * grams;
     }
 
     /// A layer's new weight, kept beyond the scope of the task that made it.

@@ -4,6 +4,7 @@ package dev.pollard.prune;
 public sealed interface RunEvent {
     /// @param pass 0-based
     /// @param block 0-based
+    /// @param blocks up to the last with a layer to prune
     record BlockStarted(int pass, int passes, int block, int blocks) implements RunEvent {}
 
     /// A layer is pruned.

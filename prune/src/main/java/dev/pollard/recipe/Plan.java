@@ -3,14 +3,16 @@ package dev.pollard.recipe;
 import dev.pollard.config.Checkpoint;
 import dev.pollard.config.ModelConfig;
 import dev.pollard.prune.Driver;
-import dev.pollard.prune.LayerPruner;
+import dev.pollard.prune.Inputs;
 import dev.pollard.prune.Method;
-import dev.pollard.prune.Sweep;
 import dev.pollard.stats.Statistic;
 import dev.pollard.tensor.Tensor;
 import dev.pollard.tensor.Workers;
+import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.function.ToLongFunction;
 import java.util.stream.Collectors;
 
@@ -29,7 +31,8 @@ public record Plan(
         long workBytes,
         boolean spill,
         long gramBytes) {
-    /// @param gramBytes of its inputs, while they are gathered; 0 if the method needs none
+    /// @param gramBytes of its inputs, while they are gathered; 0 if none are needed, or a layer
+    ///     before it reads the same inputs
     public record Layer(String name, int block, long rows, long columns, long gramBytes) {}
 
     /// Bytes.
@@ -65,23 +68,12 @@ public record Plan(
     ///     layer
     /// @throws WillNotFitException if it takes more memory than the recipe allows, whatever is done
     static Plan of(Checkpoint checkpoint, Recipe recipe, Method method, int length) {
-        boolean grams = needs(method, Statistic.GRAM);
-        boolean stream = grams || needs(method, Statistic.INPUT_MEAN_SQUARE);
+        boolean both = recipe.pruning().inputs() == Inputs.BOTH;
+        var needs = Driver.needs(method, recipe.pruning().inputs());
+        boolean grams = needs.contains(Statistic.GRAM);
+        boolean stream = !needs.isEmpty();
         int workers = recipe.resources().threads();
-        var layers =
-                checkpoint.prunable().stream()
-                        .filter(entry -> recipe.pruning().covers(entry.module()))
-                        .map(
-                                entry -> {
-                                    long columns = entry.weight().shape().size(1);
-                                    return new Layer(
-                                            entry.module(),
-                                            entry.block(),
-                                            entry.weight().shape().size(0),
-                                            columns,
-                                            grams ? Driver.gramBytes(columns, workers) : 0);
-                                })
-                        .toList();
+        var layers = layers(checkpoint, recipe, needs);
         check(layers, checkpoint, recipe);
 
         var config = checkpoint.config();
@@ -89,14 +81,15 @@ public record Plan(
         long tallest = layers.stream().mapToLong(Layer::rows).max().orElseThrow();
         long activations =
                 stream ? 4L * recipe.calibration().samples() * length * config.hiddenSize() : 0;
+        activations *= both ? 2 : 1;
         long weights = 4 * largestBlock(layers);
         var memory =
                 new Memory(
                         BASE + checkpoint.bytes() / 2,
                         activations,
-                        3 * weights,
+                        (both ? 4 : 3) * weights,
                         largestBlockGrams(layers),
-                        grams ? workers * (32 * widest * widest + 8 * widest * tallest) : 0,
+                        grams ? workers * solverBytes(widest, tallest, both) : 0,
                         workers * 4L * length * (6L * config.hiddenSize() + 4 * tallest),
                         EVALUATION_STREAMS
                                 + 4L * config.vocabularySize() * config.hiddenSize()
@@ -163,15 +156,31 @@ public record Plan(
         }
     }
 
-    private static boolean needs(Method method, Statistic statistic) {
-        return method.passes().stream()
-                .flatMap(
-                        pass ->
-                                switch (pass) {
-                                    case Sweep sweep -> sweep.steps().stream();
-                                })
-                .map(LayerPruner::needs)
-                .anyMatch(needs -> needs.contains(statistic));
+    private static List<Layer> layers(Checkpoint checkpoint, Recipe recipe, Set<Statistic> needs) {
+        int workers = recipe.resources().threads();
+        var inputs = new HashSet<String>();
+        var layers = new ArrayList<Layer>();
+        for (var entry : checkpoint.prunable()) {
+            if (recipe.pruning().covers(entry.module())) {
+                long columns = entry.weight().shape().size(1);
+                boolean first = inputs.add(entry.block() + " " + entry.weight().input());
+                layers.add(
+                        new Layer(
+                                entry.module(),
+                                entry.block(),
+                                entry.weight().shape().size(0),
+                                columns,
+                                first ? Driver.gramBytes(columns, workers, needs) : 0));
+            }
+        }
+        return List.copyOf(layers);
+    }
+
+    /// What pruning one layer takes: factors of the Gram in float64 and copies of the weights; to
+    /// re-aim it, both Grams, a factor and its inverse in float64, and five products.
+    private static long solverBytes(long columns, long rows, boolean both) {
+        long method = 32 * columns * columns + 8 * columns * rows;
+        return both ? method + 32 * columns * columns + 44 * columns * rows : method;
     }
 
     private static long largestBlock(List<Layer> layers) {
@@ -200,16 +209,20 @@ public record Plan(
     }
 
     /// Floating-point operations of the forward passes and Grams of a run over `tokens` tokens.
-    public double operations(ModelConfig config, long tokens, int length, boolean twice) {
+    public double operations(ModelConfig config, long tokens, int length, Inputs inputs) {
         double weights = layers.stream().mapToDouble(l -> (double) l.rows() * l.columns()).sum();
         double attention = 2.0 * length * config.hiddenSize() * config.blocks();
-        double forward = 2 * tokens * (weights + attention) * (twice ? 2 : 1);
+        double forward = 2 * tokens * (weights + attention);
         double grams =
                 layers.stream()
                         .filter(l -> l.gramBytes() > 0)
                         .mapToDouble(l -> (double) tokens * l.columns() * l.columns())
                         .sum();
-        return forward + grams;
+        return switch (inputs) {
+            case DENSE -> forward + grams;
+            case PRUNED -> 2 * forward + grams;
+            case BOTH -> 4 * forward + 3 * grams; // a cross Gram is not symmetric: two halves
+        };
     }
 
     /// Floating-point operations per second of a linear layer of this model on this machine,

@@ -138,7 +138,10 @@ public final class PruningRun implements AutoCloseable {
         if (calibrationSources.isEmpty() && !needsNothing()) {
             throw new IllegalArgumentException(
                     "%s needs calibration text: give --calib FILE[:field]"
-                            .formatted(recipe.pruning().method()));
+                            .formatted(
+                                    recipe.pruning().inputs() == Inputs.BOTH
+                                            ? "--inputs both"
+                                            : recipe.pruning().method()));
         }
         for (var source : calibrationSources) {
             EvaluationRun.checkReadable(source);
@@ -146,7 +149,7 @@ public final class PruningRun implements AutoCloseable {
     }
 
     private boolean needsNothing() {
-        return Methods.named(recipe.pruning().method()).needs().isEmpty();
+        return Driver.needs(method, recipe.pruning().inputs()).isEmpty();
     }
 
     /// Makes sure that nothing is overwritten that is read, and that the output can be written.
@@ -219,10 +222,7 @@ public final class PruningRun implements AutoCloseable {
             double rate = Plan.probe(model.config(), calibrationLength, workers, PROBE_SECONDS);
             long tokens = (long) recipe.calibration().samples() * calibrationLength;
             return plan.operations(
-                            model.config(),
-                            tokens,
-                            calibrationLength,
-                            recipe.pruning().inputs() != Inputs.DENSE)
+                            model.config(), tokens, calibrationLength, recipe.pruning().inputs())
                     / rate;
         }
     }
@@ -396,7 +396,7 @@ public final class PruningRun implements AutoCloseable {
         var writer = new ModelWriter(model.checkpoint(), recipe.output().dtype());
         var driver =
                 new Driver(
-                        model.decoder(),
+                        model,
                         method,
                         pruning.sparsity(),
                         driverSettings,

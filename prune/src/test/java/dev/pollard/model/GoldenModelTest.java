@@ -10,10 +10,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.HashSet;
+import java.util.IdentityHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.io.TempDir;
@@ -150,6 +153,30 @@ class GoldenModelTest {
             }
             gradients.remove("loss");
             assertEquals(gradients.keySet(), seen);
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("models")
+    void layersOfOneInputAreThoseThatAreGivenOneTensor(String name) throws IOException {
+        Path folder = Shared.MODELS.resolve(name);
+        var golden = Shared.golden(folder.resolve("golden.safetensors"));
+        try (var model = Model.open(folder);
+                var _ = Scope.open()) {
+            var block = model.decoder().block(0, Compute.FLOAT32);
+            Tensor x = model.decoder().embed(Shared.ids(golden.get("input_ids"), ROWS, 0));
+            var tensors = new IdentityHashMap<Tensor, Set<String>>();
+            block.forward(
+                    x,
+                    (linear, input) -> {
+                        tensors.computeIfAbsent(input, _ -> new TreeSet<>()).add(linear.name());
+                        return true;
+                    });
+            var inputs = new HashMap<String, Set<String>>();
+            for (Linear linear : block.linears()) {
+                inputs.computeIfAbsent(linear.input(), _ -> new TreeSet<>()).add(linear.name());
+            }
+            assertEquals(Set.copyOf(tensors.values()), Set.copyOf(inputs.values()));
         }
     }
 

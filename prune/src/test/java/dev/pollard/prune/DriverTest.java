@@ -16,6 +16,7 @@ import dev.pollard.prune.method.Magnitude;
 import dev.pollard.prune.method.SparseGpt;
 import dev.pollard.prune.method.Wanda;
 import dev.pollard.recipe.WorkFolder;
+import dev.pollard.stats.Gram;
 import dev.pollard.stats.Statistic;
 import dev.pollard.tensor.Scope;
 import dev.pollard.tensor.Tensor;
@@ -24,6 +25,8 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
+import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -103,7 +106,7 @@ class DriverTest {
                 var store = WorkFolder.open(work, new LinkedHashMap<>(), true, false)) {
             var result =
                     new Driver(
-                                    opened.decoder(),
+                                    opened,
                                     method,
                                     sparsity,
                                     settings,
@@ -115,10 +118,9 @@ class DriverTest {
             var weights = new TreeMap<String, float[]>();
             for (int b = 0; b < opened.config().blocks(); b++) {
                 try (var _ = Scope.open()) {
-                    store.load(method.passes().size() - 1, b)
-                            .orElseThrow()
-                            .weights()
-                            .forEach((name, weight) -> weights.put(name, weight.toFloats()));
+                    store.load(method.passes().size() - 1, b).stream()
+                            .flatMap(block -> block.weights().entrySet().stream())
+                            .forEach(w -> weights.put(w.getKey(), w.getValue().toFloats()));
                 }
             }
             return new Made(weights, result.layers(), work);
@@ -300,7 +302,7 @@ class DriverTest {
     @Test
     void gramsFormedInTurnsMakeTheSameBytes() throws IOException {
         var method = new SparseGpt(0.01, 128);
-        for (long bytes : new long[] {1, 2 * Driver.gramBytes(16, 2)}) {
+        for (long bytes : new long[] {1, 2 * Driver.gramBytes(16, 2, Set.of(Statistic.GRAM))}) {
             var settings =
                     new Driver.Settings(
                             Inputs.PRUNED, _ -> true, Compute.FLOAT32, 0, bytes, Optional.empty());
@@ -330,6 +332,77 @@ class DriverTest {
         assertEquals(3, made.weights().size());
         assertTrue(made.weights().keySet().stream().allMatch(n -> n.endsWith("q_proj")));
         assertEquals(3, made.reports().size());
+    }
+
+    @Test
+    void blocksBehindTheLastLayerAskedForAreNotLoaded() throws IOException {
+        var settings = with(Inputs.PRUNED, n -> n.contains("layers.1."));
+        var expected = run(new Wanda(), HALF, settings, 2);
+        assertEquals(TinyLlama.LAYERS_PER_BLOCK, expected.weights().size());
+        new TinyLlama(3).write(model, Map.of("model.layers.2.mlp.up_proj.weight", Float.NaN));
+        var done = new ArrayList<Integer>();
+        var made =
+                run(
+                        new Wanda(),
+                        HALF,
+                        settings,
+                        2,
+                        event -> {
+                            if (event instanceof RunEvent.BlockDone block) {
+                                assertEquals(2, block.blocks());
+                                done.add(block.block());
+                            }
+                        });
+        assertSame(expected.weights(), made.weights());
+        assertEquals(List.of(0, 1), done);
+    }
+
+    @Test
+    void resumesOverBlocksInWhichNothingIsPruned() throws IOException {
+        var method = new SparseGpt(0.01, 128);
+        for (Inputs inputs : Inputs.values()) {
+            var settings = with(inputs, n -> !n.contains("layers.1."));
+            var whole = run(method, HALF, settings, 2);
+            assertEquals(2 * TinyLlama.LAYERS_PER_BLOCK, whole.weights().size());
+            Files.delete(whole.work().resolve("pass-0-block-0002.safetensors"));
+            var resumed = run(method, HALF, settings, 2, _ -> {}, whole.work());
+            assertSame(whole.weights(), resumed.weights());
+        }
+    }
+
+    @Test
+    void layersThatReadTheSameShareAGramHoweverShortMemoryIs() throws IOException {
+        for (long bytes : new long[] {1, MUCH}) {
+            var grams = new ConcurrentHashMap<String, Gram>();
+            LayerPruner witness =
+                    new LayerPruner() {
+                        @Override
+                        public Set<Statistic> needs() {
+                            return Set.of(Statistic.GRAM);
+                        }
+
+                        @Override
+                        public LayerResult prune(LayerContext layer, Sparsity sparsity) {
+                            grams.put(layer.name().replaceFirst(".*\\.", ""), layer.stats().gram());
+                            return new Magnitude().prune(layer, sparsity);
+                        }
+                    };
+            var settings =
+                    new Driver.Settings(
+                            Inputs.PRUNED,
+                            n -> n.contains("layers.0.") && !n.endsWith("q_proj"),
+                            Compute.FLOAT32,
+                            0,
+                            bytes,
+                            Optional.empty());
+            run(() -> List.of(new Sweep(witness)), HALF, settings, 2);
+            assertEquals(TinyLlama.LAYERS_PER_BLOCK - 1, grams.size());
+            var different = Collections.newSetFromMap(new IdentityHashMap<Gram, Boolean>());
+            different.addAll(grams.values());
+            assertEquals(4, different.size(), grams.keySet().toString());
+            assertTrue(grams.get("k_proj") == grams.get("v_proj"), "k and v");
+            assertTrue(grams.get("gate_proj") == grams.get("up_proj"), "gate and up");
+        }
     }
 
     // ---- methods of several steps and passes ----

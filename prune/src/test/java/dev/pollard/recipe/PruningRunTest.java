@@ -15,9 +15,11 @@ import dev.pollard.format.safetensors.ShardedSafetensors;
 import dev.pollard.model.Compute;
 import dev.pollard.model.Model;
 import dev.pollard.model.TinyLlama;
+import dev.pollard.prune.Driver;
 import dev.pollard.prune.Inputs;
 import dev.pollard.prune.RunEvent;
 import dev.pollard.prune.Sparsity;
+import dev.pollard.stats.Statistic;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -311,6 +313,60 @@ class PruningRunTest {
                         .map(layer -> layer.name().replaceFirst("model.layers.1.self_attn.", ""))
                         .toList());
         assertEquals(0.5, record.sparsity());
+    }
+
+    @Test
+    void thePlanCountsAGramOnceForAllThatShareIt() throws IOException {
+        try (var run = prepare(recipe("sparsegpt", "0.5"))) {
+            long square = Driver.gramBytes(16, 2, Set.of(Statistic.GRAM));
+            long down = Driver.gramBytes(24, 2, Set.of(Statistic.GRAM));
+            assertEquals(
+                    List.of(square, 0L, 0L, square, square, 0L, down),
+                    run.plan().layers().stream()
+                            .filter(layer -> layer.block() == 1)
+                            .map(Plan.Layer::gramBytes)
+                            .toList());
+            assertEquals(3 * square + down, run.plan().memory().grams());
+        }
+    }
+
+    @Test
+    void bothInputsNeedCalibrationWhateverTheMethod() throws IOException {
+        var recipe = withInputs(recipe("magnitude", "0.5"), Inputs.BOTH);
+        try (var one = prepare(recipe("magnitude", "0.5"));
+                var both = prepare(recipe)) {
+            assertEquals(0, one.plan().memory().activations());
+            assertEquals(2 * 4 * 6 * 20 * 16, both.plan().memory().activations());
+        }
+        var dataless =
+                new Recipe(
+                        recipe.model(),
+                        recipe.pruning(),
+                        new Recipe.Calibration(List.of(), 6, OptionalInt.of(20), true),
+                        recipe.evaluation(),
+                        recipe.resources(),
+                        recipe.output());
+        var e = assertThrows(IllegalArgumentException.class, () -> prepare(dataless));
+        assertTrue(e.getMessage().startsWith("--inputs both needs"), e.getMessage());
+    }
+
+    private static Recipe withInputs(Recipe recipe, Inputs inputs) {
+        var pruning = recipe.pruning();
+        return with(
+                recipe,
+                new Recipe.Pruning(
+                        pruning.method(),
+                        pruning.settings(),
+                        pruning.sparsity(),
+                        inputs,
+                        pruning.include(),
+                        pruning.exclude(),
+                        pruning.seed()));
+    }
+
+    private PruningRun prepare(Recipe recipe) throws IOException {
+        return PruningRun.prepare(
+                recipe, new PerplexityCache(folder.resolve("cache")), new Listener());
     }
 
     // ---- what stays and what goes ----
