@@ -35,7 +35,7 @@ public final class Perplexity {
     private final Compute compute;
     private final Workers workers;
 
-    /// @param compute the dtype in which linear layers multiply
+    /// @param compute the dtype in which the forward passes multiply
     public Perplexity(Compute compute, Workers workers) {
         this.compute = compute;
         this.workers = workers;

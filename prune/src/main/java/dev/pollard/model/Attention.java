@@ -34,8 +34,8 @@ final class Attention {
     /// Every position sees itself and, of those before it, `window` in all: query
     /// `[heads, time, width]`, key and value `[kv heads, time, width]` → `[heads, time, width]`.
     ///
-    /// torch's kernel computes scores in tiles of 512 keys, those above the diagonal too. So short
-    /// sequences, and windows, are faster in slices of queries, each with the keys that they see.
+    /// torch's kernel computes all scores and then masks them. So windows are faster in slices of
+    /// queries, each with the keys that they see.
     ///
     /// @param window 0: all of them
     Tensor causal(Tensor query, Tensor key, Tensor value, double scale, int window) {

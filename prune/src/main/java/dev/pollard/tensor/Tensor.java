@@ -11,7 +11,6 @@ import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.openblas.global.openblas;
 import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.DoubleOptional;
-import org.bytedeco.pytorch.LongOptional;
 import org.bytedeco.pytorch.PointerConsumer;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.TensorArrayRefOptional;
@@ -178,10 +177,6 @@ public final class Tensor implements AutoCloseable {
         return new Tensor(t.unsqueeze(axis));
     }
 
-    public Tensor permute(long... axes) {
-        return new Tensor(t.permute(axes));
-    }
-
     /// A view of `length` entries of `axis` from `start` on.
     public Tensor narrow(int axis, long start, long length) {
         return new Tensor(t.narrow(axis, start, length));
@@ -211,11 +206,6 @@ public final class Tensor implements AutoCloseable {
             vector.put(i, parts[i].t);
         }
         return new Tensor(torch.cat(vector, axis));
-    }
-
-    /// Each entry of `axis` repeated `times` times in place: `a b` → `a a b b`.
-    public Tensor repeatInterleave(long times, int axis) {
-        return new Tensor(t.repeat_interleave(times, new LongOptional(axis), new LongOptional()));
     }
 
     // ---- arithmetic ----
@@ -458,10 +448,6 @@ public final class Tensor implements AutoCloseable {
         return new Tensor(t.tanh());
     }
 
-    public Tensor sigmoid() {
-        return new Tensor(t.sigmoid());
-    }
-
     public Tensor softmax(int axis) {
         return new Tensor(torch.softmax(t, axis));
     }
@@ -476,17 +462,13 @@ public final class Tensor implements AutoCloseable {
         return new Tensor(t.gather(-1, ids.t.unsqueeze(-1)).squeeze(-1));
     }
 
-    /// Index of the largest entry of the last axis, as float32.
-    public Tensor argmax() {
-        return new Tensor(t.argmax(new LongOptional(-1), false).to(ScalarType.Float));
-    }
-
     /// Causal attention: query `[heads, time, width]`, key and value `[kv heads, time, width]` with
     /// heads a multiple of kv heads.
     ///
     /// @param scale factor on query · key
     public static Tensor causalAttention(Tensor query, Tensor key, Tensor value, double scale) {
-        if (query.size(1) <= SHORT_SEQUENCE && !query.needsGradient() && !key.needsGradient()) {
+        boolean gradient = query.needsGradient() || key.needsGradient() || value.needsGradient();
+        if (query.size(1) <= SHORT_SEQUENCE && !gradient) {
             return shortCausalAttention(query, key, value, scale);
         }
         boolean grouped = query.size(0) != key.size(0);
