@@ -281,7 +281,7 @@ class BadInputTest {
                 "--threads two | two",
                 "--memory lots | 'lots' is not a size",
                 "--compute int8 | int8",
-                "--inputs both | both",
+                "--inputs neither | neither",
                 "--dtype float8 | float8",
                 "--seed x | x",
                 "--fail-above perplexity=-1 | perplexity",

@@ -74,8 +74,7 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /// Opens a Hugging Face folder, a `.gguf` file, or a folder with nothing but one of these.
-    /// Reads
-    /// headers only.
+    /// Reads headers only.
     ///
     /// @throws NoSuchFileException if there is nothing at `path`, or the folder lacks a file
     /// @throws MalformedFileException if a file breaks its format, the architecture is not
@@ -243,8 +242,7 @@ public final class Checkpoint implements AutoCloseable {
     }
 
     /// Whether a tensor of the file is a second copy of the embedding table: models with a tied
-    /// head
-    /// are sometimes saved with both.
+    /// head are sometimes saved with both.
     public boolean isTiedCopy(String tensor) {
         return config.tiedHead()
                 && tensor.matches("(language_model\\.)?(lm_head|embed_out)\\.weight");

@@ -35,12 +35,11 @@ import java.util.stream.Stream;
 /// memory scopes, invariants, commits and propagation, so that a method knows one matrix.
 ///
 /// One block is in memory at a time, with its Grams and the activations of all calibration
-/// sequences. Every finished block is committed to the [BlockStore]; a run that is started again
-/// on the same store takes the committed blocks, propagates through them, and goes on with the
-/// first that is missing. Blocks without a layer to prune are only propagated through, and those
-/// behind the last layer to prune are not loaded. A sequence's activations do not depend on which
-/// worker computed them,
-/// so the resumed run ends with the same bytes.
+/// sequences. Every finished block is committed to the [BlockStore]; a run that is started again on
+/// the same store takes the committed blocks, propagates through them, and goes on with the first
+/// that is missing. Blocks without a layer to prune are only propagated through, and those behind
+/// the last layer to prune are not loaded. A sequence's activations do not depend on which worker
+/// computed them, so the resumed run ends with the same bytes.
 public final class Driver {
     /// @param inputs whose activations the layers see
     /// @param layers which modules to prune, by checkpoint name

@@ -8,8 +8,7 @@ import dev.pollard.tensor.Tensor;
 /// @param relative squared error over squared norm, 0 for the dense weight itself
 record LayerError(double relative, ErrorKind kind) {
     /// Against `dense [out, in]`, with what was gathered: `tr(D H Dᵀ) / tr(W H Wᵀ)`, D the
-    /// difference, with a Gram; with the
-    /// diagonal of H alone, or with none of it, otherwise.
+    /// difference, with a Gram; with the diagonal of H alone, or with none of it, otherwise.
     static LayerError of(LayerContext layer, Tensor dense, Tensor weight) {
         Tensor difference = weight.sub(dense); // [out, in]
         var stats = layer.stats();

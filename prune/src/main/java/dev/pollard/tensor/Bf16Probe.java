@@ -136,8 +136,7 @@ public final class Bf16Probe {
     }
 
     /// The child: writes the largest relative error of the shapes tried, then the ratio of times,
-    /// to
-    /// the file named.
+    /// to the file named.
     static void main(String[] args) throws IOException {
         double error = 0;
         // One row, ragged rows and a block of them take different kernels.

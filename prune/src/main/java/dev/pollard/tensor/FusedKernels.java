@@ -64,8 +64,7 @@ final class FusedKernels {
     }
 
     /// `y_i = x_i cos_i + x_j sin_i` with j the entry half a row away: x `[heads, time, width]`
-    /// with
-    /// any stride of heads and times, tables `[time, width]`, y contiguous.
+    /// with any stride of heads and times, tables `[time, width]`, y contiguous.
     static void rotate(
             MemorySegment x,
             long headStride,

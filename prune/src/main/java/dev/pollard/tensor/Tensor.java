@@ -23,8 +23,7 @@ import org.bytedeco.pytorch.global.torch;
 /// method says so).
 ///
 /// Operations return new tensors in the current [Scope]; those ending in `_` change this one, as in
-/// torch. libtorch
-/// reports misuse (shapes that do not fit, say) as [RuntimeException].
+/// torch. libtorch reports misuse (shapes that do not fit, say) as [RuntimeException].
 public final class Tensor implements AutoCloseable {
     static {
         Engine.load();
@@ -554,9 +553,8 @@ public final class Tensor implements AutoCloseable {
     // ---- linear algebra ----
 
     /// Adds `xᵀ x` to the upper triangle of `gram [columns, columns]`, `x [rows, columns]`: half
-    /// the
-    /// work of a matrix product. With bf16 products ([Engine#bf16Products]) the whole product is
-    /// faster still, and goes through `scratch`.
+    /// the work of a matrix product. With bf16 products ([Engine#bf16Products]) the whole product
+    /// is faster still, and goes through `scratch`.
     ///
     /// @param scratch as large as `gram`; what it holds is lost
     public static void addGram_(Tensor gram, Tensor x, Tensor scratch) {

@@ -35,8 +35,7 @@ public final class VectorMath {
     private VectorMath() {}
 
     /// `eˣ` lane by lane of a vector of the preferred species, within 3 units in the last place;
-    /// below -87.33 and above 88.37 the values
-    /// at these ends, NaN for NaN.
+    /// below -87.33 and above 88.37 the values at these ends, NaN for NaN.
     public static FloatVector exp(FloatVector x) {
         var clamped = x.max(LEAST).min(MOST);
         var shifted = clamped.fma(LOG2_E_LANES, ROUND_LANES); // its lowest bits are n
