@@ -65,7 +65,9 @@ record LayerGrid(
                 after.relativeError(),
                 after.error(),
                 before.seconds() + after.seconds(),
-                after.notes());
+                after.notes(),
+                after.steps(),
+                after.histogram());
     }
 
     private record Place(String stack, int block, String module) {

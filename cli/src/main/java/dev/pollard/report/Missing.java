@@ -28,9 +28,12 @@ final class Missing {
                 list(r.layers()).stream().map(Missing::layer).toList(),
                 r.sparsity(),
                 list(r.evaluations()).stream().map(Missing::evaluation).toList(),
+                list(r.samples()),
+                r.control(),
                 r.size() == null ? new Size(0, 0) : r.size(),
                 r.seconds() == null ? new Seconds(0, 0, 0, 0, 0, 0, 0, 0, 0) : r.seconds(),
                 r.peakRssBytes(),
+                r.environment(),
                 list(r.warnings()));
     }
 
@@ -78,16 +81,26 @@ final class Missing {
                 l.relativeError(),
                 words(l.error()),
                 l.seconds(),
-                list(l.notes()));
+                list(l.notes()),
+                list(l.steps()),
+                l.histogram());
     }
 
     private static RunRecord.EvaluationFacts evaluation(RunRecord.EvaluationFacts e) {
         return new RunRecord.EvaluationFacts(
                 words(e.task()),
                 words(e.metric()),
+                e.higherIsBetter(),
                 e.dense(),
                 e.pruned(),
+                e.control(),
+                e.denseStderr(),
                 e.stderr(),
+                e.differenceStderr(),
+                e.pValue(),
+                e.items(),
+                e.shots(),
+                e.version(),
                 e.tokens(),
                 e.windows(),
                 e.windowsAvailable(),

@@ -204,8 +204,19 @@ class HtmlReportTest {
         records.calibration = new CalibrationFacts(List.of(text), text, 1, 1, 1, text);
         records.layers =
                 List.of(
-                        new LayerFacts(text, 1, 2, 0.5, 0.1, text, 0, List.of(text)),
-                        new LayerFacts("h.0." + text, 1, 2, 0.5, 0.1, text, 0, List.of(text)));
+                        new LayerFacts(
+                                text, 1, 2, 0.5, 0.1, text, 0, List.of(text), List.of(), null),
+                        new LayerFacts(
+                                "h.0." + text,
+                                1,
+                                2,
+                                0.5,
+                                0.1,
+                                text,
+                                0,
+                                List.of(text),
+                                List.of(),
+                                null));
         records.evaluations = List.of(Records.evaluation(text, 1, 2, 0.1));
         records.command = text;
         records.warnings = List.of(text);

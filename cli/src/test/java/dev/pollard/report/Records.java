@@ -78,23 +78,34 @@ final class Records {
                                 error,
                                 "output",
                                 0.1 + 0.3 * random.nextDouble(),
-                                List.of()));
+                                List.of(),
+                                List.of(),
+                                null));
             }
         }
         return layers;
     }
 
     static LayerFacts layer(String name, double sparsity, double error) {
-        return new LayerFacts(name, 64, 64, sparsity, error, "output", 0.1, List.of());
+        return new LayerFacts(
+                name, 64, 64, sparsity, error, "output", 0.1, List.of(), List.of(), null);
     }
 
     static EvaluationFacts evaluation(String task, double dense, double pruned, Double stderr) {
         return new EvaluationFacts(
                 task,
                 "perplexity",
+                false,
                 dense,
                 pruned,
+                null,
+                null,
                 stderr,
+                null,
+                null,
+                null,
+                null,
+                null,
                 287_645,
                 140,
                 140,
@@ -118,9 +129,12 @@ final class Records {
                 layers,
                 0.5,
                 evaluations,
+                List.of(),
+                null,
                 size,
                 new Seconds(141.3, 1.2, 21.7, 48.9, 18.4, 2.2, 1.9, 0.8, 45.6),
                 peak,
+                null,
                 warnings);
     }
 }

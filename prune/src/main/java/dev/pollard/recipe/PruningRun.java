@@ -581,9 +581,12 @@ public final class PruningRun implements AutoCloseable {
                 result.layers().stream().map(PruningRun::facts).toList(),
                 (double) removed / pruned,
                 measured.stream().map(PruningRun::facts).toList(),
+                List.of(),
+                null,
                 size(partial, zeros),
                 seconds,
                 PeakMemory.bytes().orElse(null),
+                null,
                 List.copyOf(warnings));
     }
 
@@ -610,7 +613,9 @@ public final class PruningRun implements AutoCloseable {
                 layer.relativeError(),
                 lower(layer.error()),
                 layer.seconds(),
-                layer.notes());
+                layer.notes(),
+                List.of(),
+                null);
     }
 
     private static RunRecord.EvaluationFacts facts(Measured measured) {
@@ -619,9 +624,17 @@ public final class PruningRun implements AutoCloseable {
         return new RunRecord.EvaluationFacts(
                 measured.task(),
                 "perplexity",
+                false,
                 measured.dense().perplexity(),
                 pruned.perplexity(),
+                null,
+                null,
                 error.isPresent() ? error.getAsDouble() : null,
+                null,
+                null,
+                null,
+                null,
+                null,
                 measured.windows().origins().getFirst().tokens(),
                 pruned.windows(),
                 pruned.windowsAvailable(),

@@ -21,7 +21,10 @@ import java.util.Map;
 /// @param pollard version of Pollard
 /// @param command as typed
 /// @param created ISO-8601
+/// @param layers one entry per pruned layer
 /// @param sparsity fraction of zeros in the layers that were pruned, all taken together
+/// @param samples text that both models wrote from the same prompts
+/// @param control what the method is to be held against, run beside it; null if it has none
 @JsonInclude(JsonInclude.Include.ALWAYS)
 public record RunRecord(
         int schema,
@@ -36,9 +39,12 @@ public record RunRecord(
         List<LayerFacts> layers,
         double sparsity,
         List<EvaluationFacts> evaluations,
+        List<SampleFacts> samples,
+        ControlFacts control,
         Size size,
         Seconds seconds,
         Long peakRssBytes,
+        EnvironmentFacts environment,
         List<String> warnings) {
 
     /// @param prunable weights in linear layers inside decoder blocks
@@ -68,8 +74,12 @@ public record RunRecord(
             long tokens,
             String sha256) {}
 
+    /// What became of a layer, after the method's last step; seconds are those of all its steps.
+    ///
     /// @param relativeError squared output error over squared output norm, against the dense layer
     /// @param error how it was measured: `output`, `diagonal` or `weights`
+    /// @param steps the method's steps on this layer, in order; one for a method of one step
+    /// @param histogram of the weights, before and after every step; null if none was taken
     public record LayerFacts(
             String name,
             long rows,
@@ -78,18 +88,61 @@ public record RunRecord(
             double relativeError,
             String error,
             double seconds,
-            List<String> notes) {}
+            List<String> notes,
+            List<StepFacts> steps,
+            Histogram histogram) {}
 
-    /// @param stderr of the pruned value
-    /// @param tokens in the text
-    /// @param windows evaluated, of `windowsAvailable`
+    /// @param step what the method calls it
+    /// @param relativeError as for the layer
+    /// @param heldOutError the same on calibration tokens that the step did not see; null if there
+    ///     were none
+    /// @param maskMoved weights that the mask of this step keeps and that of the last sparse step
+    ///     before did not; null if there is no such step
+    public record StepFacts(
+            String step,
+            double relativeError,
+            Double heldOutError,
+            double sparsity,
+            double seconds,
+            Long maskMoved) {}
+
+    /// How often weights of a layer have which value. The bins are equally wide and cover
+    /// `[-bound, bound]`; what lies beyond is counted in the first or last. Exact zeros are not
+    /// counted: the sparsity says how many there are.
+    ///
+    /// @param counts by step, `dense` first: one number per bin
+    public record Histogram(double bound, Map<String, long[]> counts) {}
+
+    /// One metric of one task, dense against pruned.
+    ///
+    /// @param higherIsBetter whether more is better: accuracy is so, perplexity is not
+    /// @param control the same of the control; null if there is none
+    /// @param denseStderr of the dense value; null if unknown
+    /// @param stderr of the pruned value; null if unknown
+    /// @param differenceStderr of pruned - dense on the same items, paired; null if unknown
+    /// @param pValue that such a difference comes of chance alone (McNemar's test, for accuracies);
+    ///     null if unknown
+    /// @param items questions asked; null for a text
+    /// @param shots solved examples in front of every question; null for a text
+    /// @param version of the task's definition; null for a text
+    /// @param tokens in the text; 0 for questions
+    /// @param windows evaluated, of `windowsAvailable`; 0 for questions
     /// @param bos whether a BOS token was put in front, and by whom
+    /// @param sha256 of the token ids or the questions
     public record EvaluationFacts(
             String task,
             String metric,
+            boolean higherIsBetter,
             double dense,
             double pruned,
+            Double control,
+            Double denseStderr,
             Double stderr,
+            Double differenceStderr,
+            Double pValue,
+            Integer items,
+            Integer shots,
+            Integer version,
             long tokens,
             int windows,
             long windowsAvailable,
@@ -97,6 +150,29 @@ public record RunRecord(
             String bos,
             String sha256,
             boolean denseFromCache) {}
+
+    /// What both models write after the same prompt, greedily.
+    public record SampleFacts(String prompt, String dense, String pruned) {}
+
+    /// A simpler method that was run beside the one asked for, with the same calibration: what the
+    /// method is worth is the difference to it.
+    ///
+    /// @param summary what it is, in words
+    /// @param relativeError mean over the layers
+    /// @param layers relative error by layer
+    public record ControlFacts(
+            String name,
+            String summary,
+            double relativeError,
+            Map<String, Double> layers,
+            double seconds) {}
+
+    /// What the run ran on.
+    ///
+    /// @param libtorch its version
+    /// @param processor as the system names it
+    public record EnvironmentFacts(
+            String java, String libtorch, String os, String processor, int threads) {}
 
     /// @param denseBytes of the output's tensor files
     /// @param bitmaskBytes what they would take with one bit per weight and the non-zeros alone
