@@ -99,6 +99,10 @@ final class MethodsCommand implements Callable<Integer> {
                                             case GRAM -> "the Gram matrix XᵀX of the inputs";
                                             case CROSS_GRAM ->
                                                     "their Gram matrix with the dense model's";
+                                            case DENSE_GRAM ->
+                                                    "the Gram matrix of the dense model's inputs";
+                                            case HELD_OUT ->
+                                                    "the same of an eighth of the text by itself";
                                         })
                         .collect(Collectors.joining(" and "));
     }

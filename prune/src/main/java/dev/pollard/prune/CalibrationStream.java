@@ -30,6 +30,8 @@ import java.util.Set;
 /// The residual stream of all calibration sequences on its way through the model:
 /// `[sequences, time, hidden]` float32, in native memory or in a mapped file.
 final class CalibrationStream implements AutoCloseable {
+    private static final int HELD_OUT_OF = 8;
+
     private final Arena arena = Arena.ofShared();
     private final MemorySegment floats;
     private final Optional<MemorySegment> denseFloats;
@@ -114,6 +116,11 @@ final class CalibrationStream implements AutoCloseable {
         return Tensor.view(stream.asSlice(index * bytes, bytes), time, hidden);
     }
 
+    /// Whether the activations of the dense model go along.
+    boolean isDouble() {
+        return denseFloats.isPresent();
+    }
+
     /// Says with which block the dense activations go on: the dense form of the one that the
     /// following calls are given.
     void enter(Block denseBlock) {
@@ -143,33 +150,58 @@ final class CalibrationStream implements AutoCloseable {
         var names = new HashSet<String>();
         layers.forEach(layer -> names.add(layer.name()));
         String last = block.linears().getLast().name();
+        boolean split = needs.contains(Statistic.HELD_OUT) && sequences > 1;
         try (var _ = Engine.bf16Products(compute == Compute.BFLOAT16);
-                var stats = new InputStats(needs, workers.count())) {
+                var fit = new InputStats(needs, workers.count());
+                var heldOut = new InputStats(needs, workers.count())) {
             workers.forEach(
                     sequences,
                     (worker, i) -> {
+                        var stats = split && isHeldOut(i) ? heldOut : fit;
                         var dense = new HashMap<String, Tensor>();
-                        if (needs.contains(Statistic.CROSS_GRAM)) {
+                        if (needs.contains(Statistic.CROSS_GRAM)
+                                || needs.contains(Statistic.DENSE_GRAM)) {
                             denseInputs(i, names, last, dense);
                         }
                         block.forward(
                                 sequence(floats, i),
                                 (layer, input) -> {
                                     if (names.contains(layer.name())) {
-                                        stats.add(worker, layer.name(), input);
-                                    }
-                                    if (dense.containsKey(layer.name())) {
-                                        stats.addCross(
+                                        add(
+                                                stats,
                                                 worker,
                                                 layer.name(),
+                                                input,
                                                 dense.get(layer.name()),
-                                                input);
+                                                needs);
                                     }
                                     return !layer.name().equals(last);
                                 });
                         dense.values().forEach(Tensor::close);
                     });
-            return stats.finish();
+            return split ? LayerStats.joined(fit.finish(), heldOut.finish()) : fit.finish();
+        }
+    }
+
+    /// Whether a sequence is kept from what a method fits to: every eighth, and the last if there
+    /// are fewer.
+    private boolean isHeldOut(int sequence) {
+        return sequence % HELD_OUT_OF == Math.min(HELD_OUT_OF, sequences) - 1;
+    }
+
+    private static void add(
+            InputStats stats,
+            int worker,
+            String layer,
+            Tensor input,
+            Tensor dense,
+            Set<Statistic> needs) {
+        stats.add(worker, layer, input);
+        if (needs.contains(Statistic.CROSS_GRAM)) {
+            stats.addCross(worker, layer, dense, input);
+        }
+        if (needs.contains(Statistic.DENSE_GRAM)) {
+            stats.addDense(worker, layer, dense, input);
         }
     }
 

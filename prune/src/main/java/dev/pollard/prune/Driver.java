@@ -29,7 +29,7 @@ import java.util.concurrent.Callable;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
-import java.util.stream.Stream;
+import java.util.stream.IntStream;
 
 /// Runs a method over a model, block by block: the one place that knows block order, capture,
 /// memory scopes, invariants, commits and propagation, so that a method knows one matrix.
@@ -120,9 +120,7 @@ public final class Driver {
     private List<LayerReport> sweep(Sweep sweep, int pass, int passes, int[][] calibration)
             throws IOException {
         var needs = EnumSet.noneOf(Statistic.class);
-        for (int s = 0; s < sweep.steps().size(); s++) {
-            needs.addAll(needs(sweep, s, pass));
-        }
+        stages(sweep).forEach(steps -> needs.addAll(needs(sweep, steps, pass)));
         var reports = new ArrayList<LayerReport>();
         int count = blocks.length(); // behind the last with a layer to prune there is no work
         // Behind the last block that is still to be done nobody needs the stream.
@@ -130,7 +128,7 @@ public final class Driver {
         while (last >= 0 && (!blocks.get(last) || store.isCommitted(pass, last))) {
             last--;
         }
-        try (var stream = needs.isEmpty() || last < 0 ? null : embed(calibration)) {
+        try (var stream = needs.isEmpty() || last < 0 ? null : embed(calibration, needs)) {
             for (int b = 0; b < count; b++) {
                 listener.accept(new RunEvent.BlockStarted(pass, passes, b, count));
                 long start = System.nanoTime();
@@ -143,7 +141,7 @@ public final class Driver {
                     if (blocks.get(b) && !resumed) {
                         done = prune(scope, load(b, stream), sweep, pass, b, stream, next);
                     } else if (next.isPresent()) {
-                        skip(load(b, stream), committed, stream);
+                        skip(load(b, stream), sweep, pass, b, committed, stream);
                     }
                     if (resumed) {
                         done = committed.get().reports();
@@ -168,21 +166,21 @@ public final class Driver {
         return watch.time(
                 Phase.LOAD,
                 () -> {
-                    if (stream != null && settings.inputs() == Inputs.BOTH) {
+                    if (stream != null && stream.isDouble()) {
                         stream.enter(decoder.block(index, settings.compute()));
                     }
                     return decoder.block(index, settings.compute());
                 });
     }
 
-    private CalibrationStream embed(int[][] calibration) throws IOException {
+    private CalibrationStream embed(int[][] calibration, Set<Statistic> needs) throws IOException {
         return watch.time(
                 Phase.LOAD,
                 () ->
                         new CalibrationStream(
                                 decoder,
                                 calibration,
-                                settings.inputs() == Inputs.BOTH,
+                                needsDenseStream(needs),
                                 settings.compute(),
                                 workers,
                                 settings.spill()));
@@ -191,9 +189,19 @@ public final class Driver {
     /// Moves the stream through a block in which nothing is to be done: as the run did that
     /// committed it, if one did.
     private void skip(
-            Block block, Optional<BlockStore.Committed> committed, CalibrationStream stream) {
-        if (settings.inputs() != Inputs.DENSE) {
-            committed.ifPresent(done -> replace(block, done.weights()));
+            Block block,
+            Sweep sweep,
+            int pass,
+            int index,
+            Optional<BlockStore.Committed> committed,
+            CalibrationStream stream)
+            throws IOException {
+        if (settings.inputs() != Inputs.DENSE && committed.isPresent()) {
+            if (sweep.flow() == Sweep.Flow.LEFT) {
+                replace(block, committed.get().weights());
+            } else if (pass > 0) {
+                replace(block, store.load(pass - 1, index).orElseThrow().weights());
+            }
         }
         propagate(stream, block);
     }
@@ -209,37 +217,46 @@ public final class Driver {
             throws IOException {
         var layers =
                 block.linears().stream().filter(l -> settings.layers().test(l.name())).toList();
-        var dense = weights(layers);
-        var weights = dense;
-        if (pass > 0) {
-            weights = store.load(pass - 1, index).orElseThrow().weights();
-            replace(block, weights);
+        var work = new Work(layers);
+        for (int p = 0; p < pass; p++) {
+            work.add(store.load(p, index).orElseThrow().weights());
         }
+        var entered = work.now();
+        replace(block, entered);
         var reports = new ArrayList<LayerReport>();
         boolean denseInputs = settings.inputs() == Inputs.DENSE;
-        for (int s = 0; s < sweep.steps().size(); s++) {
-            var step = sweep.steps().get(s);
-            boolean last = pass == method.passes().size() - 1 && s == sweep.steps().size() - 1;
+        for (var steps : stages(sweep)) {
             if (denseInputs) {
-                replace(block, dense);
+                replace(block, work.dense);
             }
-            var pruned = new LinkedHashMap<String, Tensor>();
-            var needs = needs(sweep, s, pass);
+            var needs = needs(sweep, steps, pass);
             for (var turn : turns(layers, needs)) {
-                for (var done :
-                        pruneTurn(
-                                block, turn, step, needs, s, pass, last, dense, weights, stream)) {
-                    pruned.put(done.report().name(), scope.adopt(done.weight()));
-                    reports.add(done.report());
+                var stats = capture(block, turn, needs, stream);
+                try {
+                    for (int s : steps) {
+                        for (var done : pruneTurn(sweep, s, pass, turn, work, stats)) {
+                            work.add(done.report().name(), scope.adopt(done.weight()));
+                            reports.add(done.report());
+                        }
+                    }
+                } finally {
+                    stats.values().stream()
+                            .flatMap(LayerStats::grams)
+                            .distinct()
+                            .forEach(Gram::close);
                 }
             }
-            weights = pruned;
             if (!denseInputs) {
-                replace(block, weights);
+                replace(block, work.now());
             }
         }
-        next.ifPresent(following -> propagate(following, block));
-        var finished = new BlockStore.Committed(weights, reports);
+        if (next.isPresent()) {
+            if (sweep.flow() == Sweep.Flow.ENTERED) {
+                replace(block, entered);
+            }
+            propagate(next.get(), block);
+        }
+        var finished = new BlockStore.Committed(work.now(), reports);
         watch.time(
                 Phase.COMMIT,
                 () -> {
@@ -249,15 +266,63 @@ public final class Driver {
         return reports;
     }
 
-    /// What is gathered for a step: what its method asks for, and, before the first step of all,
-    /// what re-aims its weights.
-    private Set<Statistic> needs(Sweep sweep, int step, int pass) {
+    /// The layers of one block and what became of them so far.
+    private static final class Work {
+        final Map<String, Tensor> dense = new LinkedHashMap<>();
+        final Map<String, List<Tensor>> earlier = new LinkedHashMap<>();
+
+        Work(List<Linear> layers) {
+            for (var layer : layers) {
+                dense.put(layer.name(), layer.weight());
+                earlier.put(layer.name(), new ArrayList<>());
+            }
+        }
+
+        void add(Map<String, Tensor> weights) {
+            weights.forEach(this::add);
+        }
+
+        void add(String layer, Tensor weight) {
+            earlier.get(layer).add(weight);
+        }
+
+        Tensor now(String layer) {
+            var before = earlier.get(layer);
+            return before.isEmpty() ? dense.get(layer) : before.getLast();
+        }
+
+        Map<String, Tensor> now() {
+            var now = new LinkedHashMap<String, Tensor>();
+            dense.keySet().forEach(layer -> now.put(layer, now(layer)));
+            return now;
+        }
+    }
+
+    /// The steps of a sweep, by index, in groups that share what is captured of the inputs.
+    private static List<List<Integer>> stages(Sweep sweep) {
+        var steps = IntStream.range(0, sweep.steps().size()).boxed().toList();
+        return switch (sweep.capture()) {
+            case ONCE -> List.of(steps);
+            case EVERY_STEP -> steps.stream().map(List::of).toList();
+        };
+    }
+
+    /// What is gathered for some steps: what they ask for, and, before the first step of all, what
+    /// re-aims its weights.
+    private Set<Statistic> needs(Sweep sweep, List<Integer> steps, int pass) {
         var needs = EnumSet.noneOf(Statistic.class);
-        needs.addAll(sweep.steps().get(step).needs());
-        if (step == 0 && pass == 0) {
-            needs.addAll(needs(settings.inputs()));
+        for (int s : steps) {
+            needs.addAll(sweep.steps().get(s).needs());
+            if (isReaimed(s, pass)) {
+                needs.addAll(needs(settings.inputs()));
+            }
         }
         return needs;
+    }
+
+    /// Whether a step gets its weights re-aimed at what the dense layer does in the dense model.
+    private boolean isReaimed(int step, int pass) {
+        return settings.inputs() == Inputs.BOTH && step == 0 && pass == 0;
     }
 
     private static Set<Statistic> needs(Inputs inputs) {
@@ -276,6 +341,18 @@ public final class Driver {
             }
         }
         return needs;
+    }
+
+    /// Whether a run with these statistics needs the activations of the dense model beside its own.
+    public static boolean needsDenseStream(Set<Statistic> needs) {
+        return needs.contains(Statistic.CROSS_GRAM) || needs.contains(Statistic.DENSE_GRAM);
+    }
+
+    private Map<String, LayerStats> capture(
+            Block block, List<Linear> layers, Set<Statistic> needs, CalibrationStream stream) {
+        return needs.isEmpty() || layers.isEmpty()
+                ? Map.of()
+                : watch.time(Phase.CAPTURE, () -> stream.capture(block, layers, needs));
     }
 
     /// Cuts the layers of a block into groups whose Grams fit the budget: one group, if it is
@@ -310,97 +387,105 @@ public final class Driver {
     }
 
     /// Bytes of the Grams of one input while they are gathered: for each, a float32 partial and a
-    /// float64 total per worker.
+    /// float64 total per worker; twice that, and their sum, if some sequences are held out.
     public static long gramBytes(long columns, int workers, Set<Statistic> needs) {
-        long grams =
-                needs.stream()
-                        .filter(s -> s == Statistic.GRAM || s == Statistic.CROSS_GRAM)
-                        .count();
-        return 12 * columns * columns * workers * grams;
+        long grams = needs.stream().filter(GRAMS::contains).count();
+        long copies = needs.contains(Statistic.HELD_OUT) ? 2 * workers + 1 : workers;
+        return 12 * columns * columns * copies * grams;
     }
+
+    private static final Set<Statistic> GRAMS =
+            EnumSet.of(Statistic.GRAM, Statistic.CROSS_GRAM, Statistic.DENSE_GRAM);
 
     /// A layer's new weight, kept beyond the scope of the task that made it.
     private record Pruned(Tensor weight, LayerReport report) {}
 
     private List<Pruned> pruneTurn(
-            Block block,
-            List<Linear> layers,
-            LayerPruner pruner,
-            Set<Statistic> needs,
+            Sweep sweep,
             int step,
             int pass,
-            boolean last,
-            Map<String, Tensor> dense,
-            Map<String, Tensor> weights,
-            CalibrationStream stream) {
-        Map<String, LayerStats> stats =
-                needs.isEmpty() || layers.isEmpty()
-                        ? Map.of()
-                        : watch.time(Phase.CAPTURE, () -> stream.capture(block, layers, needs));
-        try {
-            return watch.time(
-                    Phase.PRUNE,
-                    () -> {
-                        // The costliest first, so that the workers finish together.
-                        var order = new ArrayList<>(layers);
-                        order.sort(
-                                Comparator.comparingLong(
-                                        l -> -l.rows() * l.columns() * l.columns()));
-                        var tasks = new ArrayList<Callable<Pruned>>();
-                        for (var layer : order) {
-                            var context =
-                                    new LayerContext(
-                                            layer.name(),
-                                            weights.get(layer.name()),
-                                            dense.get(layer.name()),
-                                            stats.getOrDefault(layer.name(), LayerStats.NONE),
-                                            settings.seed());
-                            tasks.add(() -> pruneLayer(context, pruner, step, pass, last));
-                        }
-                        var done = new ArrayList<>(workers.all(tasks));
-                        done.sort(Comparator.comparingInt(p -> indexOf(layers, p.report().name())));
-                        done.forEach(p -> listener.accept(new RunEvent.LayerDone(p.report())));
-                        return done;
-                    });
-        } finally {
-            stats.values().stream()
-                    .flatMap(s -> Stream.concat(s.inputGram().stream(), s.crossGram().stream()))
-                    .distinct()
-                    .forEach(Gram::close);
-        }
+            List<Linear> layers,
+            Work work,
+            Map<String, LayerStats> stats) {
+        return watch.time(
+                Phase.PRUNE,
+                () -> {
+                    // The costliest first, so that the workers finish together.
+                    var order = new ArrayList<>(layers);
+                    order.sort(
+                            Comparator.comparingLong(l -> -l.rows() * l.columns() * l.columns()));
+                    var tasks = new ArrayList<Callable<Pruned>>();
+                    for (var layer : order) {
+                        String name = layer.name();
+                        var context =
+                                new LayerContext(
+                                        name,
+                                        work.now(name),
+                                        work.dense.get(name),
+                                        work.earlier.get(name),
+                                        stats.getOrDefault(name, LayerStats.NONE),
+                                        settings.seed());
+                        tasks.add(() -> pruneLayer(context, sweep, step, pass));
+                    }
+                    var done = new ArrayList<>(workers.all(tasks));
+                    done.sort(Comparator.comparingInt(p -> indexOf(layers, p.report().name())));
+                    done.forEach(p -> listener.accept(new RunEvent.LayerDone(p.report())));
+                    return done;
+                });
     }
 
-    private Pruned pruneLayer(
-            LayerContext layer, LayerPruner pruner, int step, int pass, boolean last) {
+    private Pruned pruneLayer(LayerContext given, Sweep sweep, int step, int pass) {
+        var pruner = sweep.steps().get(step);
+        boolean last = pass == method.passes().size() - 1 && step == sweep.steps().size() - 1;
         long start = System.nanoTime();
         try (var scope = Scope.open()) {
-            Tensor target = layer.dense();
-            if (layer.stats().crossGram().isPresent()) {
-                target =
-                        Retarget.of(
-                                layer.weight(),
-                                layer.stats().gram().matrix(),
-                                layer.stats().cross().matrix());
-                layer = layer.withWeight(target);
-            }
+            var layer = isReaimed(step, pass) ? reaimed(given) : given;
+            Tensor target = layer == given ? given.dense() : layer.weight();
             var result = pruner.prune(layer, sparsity);
             Invariants.check(layer, result, sparsity, last);
             var weight = rounding.round(layer.name(), result.weight());
-            var error = LayerError.of(layer, target, weight);
+            var error = LayerError.of(layer.stats(), target, weight);
+            var heldOut =
+                    layer.stats().split().map(s -> LayerError.of(s.heldOut(), target, weight));
+            var mask = Mask.ofNonZero(weight);
+            double bound = Histogram.bound(layer.dense());
             var report =
                     new LayerReport(
                             layer.name(),
                             pass,
                             step,
+                            pruner.label(),
                             weight.size(0),
                             weight.size(1),
-                            Mask.ofNonZero(weight).sparsity(),
+                            mask.sparsity(),
                             error.relative(),
+                            heldOut.map(LayerError::relative).orElse(null),
                             error.kind(),
+                            result.mask().pruned() == 0 ? null : moved(layer.earlier(), mask),
                             (System.nanoTime() - start) / 1e9,
-                            result.notes());
+                            result.notes(),
+                            Histogram.of(layer.dense(), bound),
+                            Histogram.of(weight, bound));
             return new Pruned(scope.keep(weight), report);
         }
+    }
+
+    private static LayerContext reaimed(LayerContext layer) {
+        return layer.withWeight(
+                Retarget.of(
+                        layer.weight(),
+                        layer.stats().gram().matrix(),
+                        layer.stats().cross().matrix()));
+    }
+
+    /// Weights that are kept now and were not by the last sparse step before; null without one.
+    private static Long moved(List<Tensor> earlier, Mask mask) {
+        return earlier.reversed().stream()
+                .map(Mask::ofNonZero)
+                .filter(before -> before.pruned() > 0)
+                .findFirst()
+                .map(before -> mask.keptBeyond(before))
+                .orElse(null);
     }
 
     private void propagate(CalibrationStream stream, Block block) {
@@ -410,12 +495,6 @@ public final class Driver {
                     stream.advance(block);
                     return null;
                 });
-    }
-
-    private static Map<String, Tensor> weights(List<Linear> layers) {
-        var weights = new LinkedHashMap<String, Tensor>();
-        layers.forEach(layer -> weights.put(layer.name(), layer.weight()));
-        return weights;
     }
 
     private static void replace(Block block, Map<String, Tensor> weights) {

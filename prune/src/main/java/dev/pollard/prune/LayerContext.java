@@ -2,17 +2,34 @@ package dev.pollard.prune;
 
 import dev.pollard.stats.LayerStats;
 import dev.pollard.tensor.Tensor;
+import java.util.List;
 
 /// All that a method may know of the layer it prunes.
 ///
 /// @param name the checkpoint's name of the module
 /// @param weight as it is now, `[out, in]` float32; never changed
 /// @param dense as it was loaded, `[out, in]` float32
+/// @param earlier what the steps before made of it, oldest first; `weight` is the last of them
 /// @param stats what was gathered of its inputs
 /// @param seed for methods that draw
-public record LayerContext(String name, Tensor weight, Tensor dense, LayerStats stats, long seed) {
+public record LayerContext(
+        String name,
+        Tensor weight,
+        Tensor dense,
+        List<Tensor> earlier,
+        LayerStats stats,
+        long seed) {
+    public LayerContext {
+        earlier = List.copyOf(earlier);
+    }
+
+    /// A layer at the method's first step.
+    public LayerContext(String name, Tensor weight, Tensor dense, LayerStats stats, long seed) {
+        this(name, weight, dense, List.of(), stats, seed);
+    }
+
     /// The same layer with another weight to start from.
-    LayerContext withWeight(Tensor other) {
-        return new LayerContext(name, other, dense, stats, seed);
+    public LayerContext withWeight(Tensor other) {
+        return new LayerContext(name, other, dense, earlier, stats, seed);
     }
 }

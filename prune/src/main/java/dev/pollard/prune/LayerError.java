@@ -1,6 +1,7 @@
 package dev.pollard.prune;
 
 import dev.pollard.prune.LayerReport.ErrorKind;
+import dev.pollard.stats.LayerStats;
 import dev.pollard.tensor.Tensor;
 
 /// How far a new weight is from the dense one, as seen through the layer's inputs.
@@ -9,9 +10,8 @@ import dev.pollard.tensor.Tensor;
 record LayerError(double relative, ErrorKind kind) {
     /// Against `dense [out, in]`, with what was gathered: `tr(D H Dᵀ) / tr(W H Wᵀ)`, D the
     /// difference, with a Gram; with the diagonal of H alone, or with none of it, otherwise.
-    static LayerError of(LayerContext layer, Tensor dense, Tensor weight) {
+    static LayerError of(LayerStats stats, Tensor dense, Tensor weight) {
         Tensor difference = weight.sub(dense); // [out, in]
-        var stats = layer.stats();
         if (stats.inputGram().isPresent()) {
             Tensor h = stats.gram().matrix(); // [in, in]
             return new LayerError(ratio(energy(difference, h), energy(dense, h)), ErrorKind.OUTPUT);

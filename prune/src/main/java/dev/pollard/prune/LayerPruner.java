@@ -7,8 +7,18 @@ import java.util.Set;
 ///
 /// Implementations are records: their components are the hyper-parameters.
 public interface LayerPruner {
+    /// What this step does, for people: two or three words.
+    default String label() {
+        return "pruned";
+    }
+
     /// What the driver must gather of the layer's inputs.
     Set<Statistic> needs();
+
+    /// Which weights compete for being kept.
+    default Comparison comparison() {
+        return new Comparison.Row();
+    }
 
     /// @return a new weight; the tensors of `layer` are left as they are. A step that is not the
     ///     method's last may return a full mask: the layer is dense again

@@ -84,6 +84,20 @@ public final class Mask {
         return (columns + 63) >> 6;
     }
 
+    /// Copies the first `columns` bits from `source[from …]` into a row that starts at
+    /// `target[firstWord]`, from bit `column` on, where the row has zeros.
+    public static void place(
+            long[] source, int from, int columns, long[] target, int firstWord, int column) {
+        int shift = column & 63;
+        for (int k = 0; k < wordsPerRow(columns); k++) {
+            int word = firstWord + (column >> 6) + k;
+            target[word] |= source[from + k] << shift;
+            if (shift != 0 && source[from + k] >>> 64 - shift != 0) {
+                target[word + 1] |= source[from + k] >>> 64 - shift;
+            }
+        }
+    }
+
     public int rows() {
         return rows;
     }
@@ -105,6 +119,15 @@ public final class Mask {
     /// The fraction removed; of an empty matrix 0.
     public double sparsity() {
         return rows == 0 || columns == 0 ? 0 : (double) pruned() / ((long) rows * columns);
+    }
+
+    /// Number of weights kept that `other`, of the same shape, removes.
+    public long keptBeyond(Mask other) {
+        long count = 0;
+        for (int i = 0; i < words.length; i++) {
+            count += Long.bitCount(words[i] & ~other.words[i]);
+        }
+        return count;
     }
 
     /// @throws IndexOutOfBoundsException if there is no such weight

@@ -76,6 +76,31 @@ public final class Selection {
         return Mask.of(rows, columns, words);
     }
 
+    /// Removes the lowest scores of every block of `width` columns, all rows of it together.
+    public static Mask perColumns(int rows, int columns, int width, double ratio, Scores scores) {
+        float[] all = new float[Math.multiplyExact(rows, columns)];
+        float[] row = new float[columns];
+        int stride = Mask.wordsPerRow(columns);
+        long[] words = new long[Math.multiplyExact(rows, stride)];
+        for (int r = 0; r < rows; r++) {
+            scores.row(r, row);
+            for (int from = 0; from < columns; from += width) { // block by block, without gaps
+                int size = Math.min(width, columns - from);
+                System.arraycopy(row, from, all, rows * from + r * size, size);
+            }
+        }
+        for (int from = 0; from < columns; from += width) {
+            int size = Math.min(width, columns - from);
+            float[] tile = Arrays.copyOfRange(all, rows * from, rows * (from + size));
+            long[] kept = new long[Math.multiplyExact(rows, Mask.wordsPerRow(size))];
+            perTile(tile, rows, size, (int) count(tile.length, ratio), kept);
+            for (int r = 0; r < rows; r++) {
+                Mask.place(kept, r * Mask.wordsPerRow(size), size, words, r * stride, from);
+            }
+        }
+        return Mask.of(rows, columns, words);
+    }
+
     /// Keeps the `keep` highest scores of every `of` consecutive columns.
     ///
     /// @throws IllegalArgumentException if `of` does not divide `columns`

@@ -2,9 +2,27 @@ package dev.pollard.prune;
 
 import java.util.List;
 
-/// A pass over the decoder blocks in order; in every block the steps run one after the other, and
-/// before each the inputs of the block's layers are captured anew.
-public record Sweep(List<LayerPruner> steps) implements Pass {
+/// A pass over the decoder blocks in order; in every block the steps run one after the other.
+///
+/// @param capture how often the inputs of a block's layers are captured
+/// @param flow what the inputs of the next block are made with
+public record Sweep(List<LayerPruner> steps, Capture capture, Flow flow) implements Pass {
+    /// How often the inputs of a block's layers are captured.
+    public enum Capture {
+        /// Before every step: it sees what the step before left of the block.
+        EVERY_STEP,
+        /// Once, with the block as it enters the sweep: all steps share the statistics.
+        ONCE
+    }
+
+    /// Through which weights the activations go on to the next block.
+    public enum Flow {
+        /// Those the sweep leaves.
+        LEFT,
+        /// Those that entered the sweep: every block sees the model as the pass before left it.
+        ENTERED
+    }
+
     /// @throws IllegalArgumentException if there is no step
     public Sweep {
         steps = List.copyOf(steps);
@@ -15,5 +33,9 @@ public record Sweep(List<LayerPruner> steps) implements Pass {
 
     public Sweep(LayerPruner step) {
         this(List.of(step));
+    }
+
+    public Sweep(List<LayerPruner> steps) {
+        this(steps, Capture.EVERY_STEP, Flow.LEFT);
     }
 }

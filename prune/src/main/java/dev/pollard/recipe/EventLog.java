@@ -1,8 +1,10 @@
 package dev.pollard.recipe;
 
+import com.fasterxml.jackson.annotation.JsonIgnoreProperties;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.pollard.prune.LayerReport;
 import dev.pollard.prune.RunEvent;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -20,11 +22,18 @@ final class EventLog implements AutoCloseable {
     private static final ObjectMapper JSON =
             JsonMapper.builder()
                     .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
+                    .addMixIn(LayerReport.class, WithoutHistograms.class)
                     .build();
 
+    /// A line is read by people, too.
+    @JsonIgnoreProperties({"before", "after"})
+    private interface WithoutHistograms {}
+
+    private final Path file;
     private final Writer out;
 
     EventLog(Path file) throws IOException {
+        this.file = file;
         out = Files.newBufferedWriter(file, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
     }
 
@@ -48,7 +57,8 @@ final class EventLog implements AutoCloseable {
             out.write('\n');
             out.flush();
         } catch (IOException e) {
-            throw new UncheckedIOException(e);
+            throw new UncheckedIOException(
+                    new IOException("cannot write %s: %s".formatted(file, e.getMessage()), e));
         }
     }
 

@@ -68,8 +68,8 @@ public record Plan(
     ///     layer
     /// @throws WillNotFitException if it takes more memory than the recipe allows, whatever is done
     static Plan of(Checkpoint checkpoint, Recipe recipe, Method method, int length) {
-        boolean both = recipe.pruning().inputs() == Inputs.BOTH;
         var needs = Driver.needs(method, recipe.pruning().inputs());
+        boolean both = Driver.needsDenseStream(needs);
         boolean grams = needs.contains(Statistic.GRAM);
         boolean stream = !needs.isEmpty();
         int workers = recipe.resources().threads();

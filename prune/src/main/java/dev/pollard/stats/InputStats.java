@@ -9,6 +9,9 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.Supplier;
 
 /// Gathers statistics of what enters the layers of one block, worker by worker.
 ///
@@ -33,13 +36,35 @@ public final class InputStats implements AutoCloseable {
 
     /// Adds the inputs `x [rows, in]` of `layer`; called by one thread per worker.
     public void add(int worker, String layer, Tensor x) {
-        shares.get(worker).add(layer, x);
+        shares.get(worker)
+                .inputs
+                .add(
+                        layer,
+                        x,
+                        () -> gram ? new GramSum(x.size(1), true) : new SquareSum(x.size(1)),
+                        sum -> sum.add(x));
     }
 
     /// Adds what enters `layer` in both models: `dense` and `x [rows, in]`, row for row the same
     /// tokens; called by one thread per worker.
     public void addCross(int worker, String layer, Tensor dense, Tensor x) {
-        shares.get(worker).addCross(layer, dense, x);
+        shares.get(worker)
+                .cross
+                .add(
+                        layer,
+                        x,
+                        () -> new GramSum(x.size(1), false),
+                        sum -> ((GramSum) sum).add(dense, x));
+    }
+
+    /// Adds what enters `layer` in the dense model, `dense [rows, in]`; called by one thread per
+    /// worker.
+    ///
+    /// @param sharing the same object for all layers that read the same
+    public void addDense(int worker, String layer, Tensor dense, Object sharing) {
+        shares.get(worker)
+                .dense
+                .add(layer, sharing, () -> new GramSum(dense.size(1), true), s -> s.add(dense));
     }
 
     /// The statistics by layer. Layers with the same inputs get the same [Gram] object; the caller
@@ -47,85 +72,77 @@ public final class InputStats implements AutoCloseable {
     ///
     /// @throws IllegalStateException if nothing was added
     public Map<String, LayerStats> finish() {
-        var sums = shares.getFirst().byLayer;
-        if (sums.isEmpty()) {
+        var byLayer = merged(share -> share.inputs, Sum::statistics);
+        if (byLayer.isEmpty()) {
             throw new IllegalStateException("no inputs were added");
         }
-        var statistics = new IdentityHashMap<Sum, LayerStats>();
-        var byLayer = new LinkedHashMap<String, LayerStats>();
-        var crosses = new IdentityHashMap<GramSum, Gram>();
-        sums.forEach(
-                (layer, sum) ->
-                        byLayer.put(
-                                layer, statistics.computeIfAbsent(sum, _ -> merge(layer, sum))));
-        shares.getFirst()
-                .crossByLayer
-                .forEach(
-                        (layer, sum) -> {
-                            Gram cross = crosses.computeIfAbsent(sum, _ -> mergeCross(layer, sum));
-                            byLayer.computeIfPresent(layer, (_, stats) -> stats.withCross(cross));
-                        });
+        merged(share -> share.cross, sum -> ((GramSum) sum).gram())
+                .forEach((layer, g) -> byLayer.compute(layer, (_, stats) -> stats.withCross(g)));
+        merged(share -> share.dense, sum -> ((GramSum) sum).gram())
+                .forEach((layer, g) -> byLayer.compute(layer, (_, stats) -> stats.withDense(g)));
         return byLayer;
     }
 
-    private Gram mergeCross(String layer, GramSum first) {
-        for (var share : shares.subList(1, shares.size())) {
-            var other = share.crossByLayer.get(layer);
-            if (other != null) {
-                first.merge(other);
-            }
+    /// The sums of one kind, all workers together, by layer; layers that share a sum share what is
+    /// made of it.
+    private <T> Map<String, T> merged(Function<Share, Sums> kind, Function<Sum, T> finish) {
+        var finished = new IdentityHashMap<Sum, T>();
+        var byLayer = new LinkedHashMap<String, T>();
+        var sums = shares.stream().map(kind).map(s -> s.byLayer).filter(s -> !s.isEmpty()).toList();
+        if (!sums.isEmpty()) { // a worker may have had nothing to do
+            sums.getFirst()
+                    .forEach(
+                            (layer, first) ->
+                                    byLayer.put(
+                                            layer,
+                                            finished.computeIfAbsent(
+                                                    first,
+                                                    _ -> {
+                                                        sums.stream()
+                                                                .skip(1)
+                                                                .forEach(
+                                                                        s ->
+                                                                                first.merge(
+                                                                                        s.get(
+                                                                                                layer)));
+                                                        return finish.apply(first);
+                                                    })));
         }
-        return first.gram();
-    }
-
-    private LayerStats merge(String layer, Sum first) {
-        for (var share : shares.subList(1, shares.size())) {
-            var other = share.byLayer.get(layer);
-            if (other != null) {
-                first.merge(other);
-            }
-        }
-        return first.statistics();
+        return byLayer;
     }
 
     @Override
     public void close() {
         var sums = Collections.newSetFromMap(new IdentityHashMap<Sum, Boolean>());
-        shares.forEach(share -> sums.addAll(share.byLayer.values()));
-        shares.forEach(share -> sums.addAll(share.crossByLayer.values()));
+        for (var share : shares) {
+            sums.addAll(share.inputs.byLayer.values());
+            sums.addAll(share.cross.byLayer.values());
+            sums.addAll(share.dense.byLayer.values());
+        }
         sums.forEach(Sum::close);
     }
 
     /// The sums of one worker.
-    private final class Share {
-        final Map<String, Sum> byLayer = new LinkedHashMap<>();
-        final Map<String, GramSum> crossByLayer = new LinkedHashMap<>();
-        private Tensor lastInput;
-        private Sum last;
-        private Tensor lastCrossInput;
-        private GramSum lastCross;
+    private static final class Share {
+        final Sums inputs = new Sums();
+        final Sums cross = new Sums();
+        final Sums dense = new Sums();
+    }
 
-        void add(String layer, Tensor x) {
-            if (x == lastInput) {
+    /// The sums of one kind: one for all layers that are given the same object one after the other.
+    private static final class Sums {
+        final Map<String, Sum> byLayer = new LinkedHashMap<>();
+        private Object lastGiven;
+        private Sum last;
+
+        void add(String layer, Object given, Supplier<Sum> first, Consumer<Sum> add) {
+            if (given == lastGiven) {
                 byLayer.putIfAbsent(layer, last);
                 return;
             }
-            last =
-                    byLayer.computeIfAbsent(
-                            layer,
-                            _ -> gram ? new GramSum(x.size(1), true) : new SquareSum(x.size(1)));
-            last.add(x);
-            lastInput = x;
-        }
-
-        void addCross(String layer, Tensor dense, Tensor x) {
-            if (x == lastCrossInput) {
-                crossByLayer.putIfAbsent(layer, lastCross);
-                return;
-            }
-            lastCross = crossByLayer.computeIfAbsent(layer, _ -> new GramSum(x.size(1), false));
-            lastCross.add(dense, x);
-            lastCrossInput = x;
+            last = byLayer.computeIfAbsent(layer, _ -> first.get());
+            add.accept(last);
+            lastGiven = given;
         }
     }
 

@@ -1,6 +1,13 @@
 package dev.pollard.stats;
 
+import dev.pollard.tensor.Scope;
+import dev.pollard.tensor.Tensor;
+import java.util.HashMap;
+import java.util.IdentityHashMap;
+import java.util.LinkedHashMap;
+import java.util.Map;
 import java.util.Optional;
+import java.util.stream.Stream;
 
 /// What was gathered of one layer's inputs.
 ///
@@ -8,22 +15,49 @@ import java.util.Optional;
 /// @param inputMeanSquare `[in]`, if asked for or if there is a Gram
 /// @param inputGram if asked for
 /// @param crossGram `X_denseᵀ X / tokens`, `[in, in]`, not symmetric, if asked for
+/// @param denseGram `X_denseᵀ X_dense / tokens`, `[in, in]`, if asked for
+/// @param split the same of two parts of the tokens, if asked for and if there are sequences enough
 public record LayerStats(
         long tokens,
         Optional<float[]> inputMeanSquare,
         Optional<Gram> inputGram,
-        Optional<Gram> crossGram) {
+        Optional<Gram> crossGram,
+        Optional<Gram> denseGram,
+        Optional<Split> split) {
     /// Nothing was asked for.
     public static final LayerStats NONE =
-            new LayerStats(0, Optional.empty(), Optional.empty(), Optional.empty());
+            new LayerStats(
+                    0,
+                    Optional.empty(),
+                    Optional.empty(),
+                    Optional.empty(),
+                    Optional.empty(),
+                    Optional.empty());
+
+    /// The tokens in two parts: what is fitted to the one can be judged by the other.
+    ///
+    /// @param fit most of them
+    /// @param heldOut every eighth sequence
+    public record Split(LayerStats fit, LayerStats heldOut) {}
 
     public static LayerStats of(Gram gram) {
         return new LayerStats(
-                gram.tokens(), Optional.of(gram.diagonal()), Optional.of(gram), Optional.empty());
+                gram.tokens(),
+                Optional.of(gram.diagonal()),
+                Optional.of(gram),
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty());
     }
 
     public static LayerStats of(float[] meanSquare, long tokens) {
-        return new LayerStats(tokens, Optional.of(meanSquare), Optional.empty(), Optional.empty());
+        return new LayerStats(
+                tokens,
+                Optional.of(meanSquare),
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty(),
+                Optional.empty());
     }
 
     /// Mean square of every input channel, `[in]`.
@@ -38,14 +72,95 @@ public record LayerStats(
         return inputGram.orElseThrow(() -> missing(Statistic.GRAM));
     }
 
-    /// The same with a cross Gram.
-    public LayerStats withCross(Gram cross) {
-        return new LayerStats(tokens, inputMeanSquare, inputGram, Optional.of(cross));
-    }
-
     /// @throws IllegalStateException if it was not gathered
     public Gram cross() {
         return crossGram.orElseThrow(() -> missing(Statistic.CROSS_GRAM));
+    }
+
+    /// The Gram of the dense model's inputs.
+    ///
+    /// @throws IllegalStateException if it was not gathered
+    public Gram dense() {
+        return denseGram.orElseThrow(() -> missing(Statistic.DENSE_GRAM));
+    }
+
+    /// The statistics of the tokens that a method may fit to: all, unless some are held out.
+    public LayerStats fit() {
+        return split.map(Split::fit).orElse(this);
+    }
+
+    /// The same with a cross Gram.
+    LayerStats withCross(Gram cross) {
+        return new LayerStats(
+                tokens, inputMeanSquare, inputGram, Optional.of(cross), denseGram, split);
+    }
+
+    /// The same with a Gram of the dense model's inputs.
+    LayerStats withDense(Gram dense) {
+        return new LayerStats(
+                tokens, inputMeanSquare, inputGram, crossGram, Optional.of(dense), split);
+    }
+
+    /// Puts two parts together, layer by layer. Layers that share a Gram in both share the new one.
+    ///
+    /// @return statistics of all tokens, which hold their parts
+    public static Map<String, LayerStats> joined(
+            Map<String, LayerStats> fit, Map<String, LayerStats> heldOut) {
+        var grams = new IdentityHashMap<Gram, Gram>();
+        var meanSquares = new HashMap<float[], float[]>(); // arrays are themselves only
+        var joined = new LinkedHashMap<String, LayerStats>();
+        fit.forEach(
+                (layer, a) -> {
+                    var b = heldOut.get(layer);
+                    var gram = a.inputGram.map(g -> joined(grams, g, b.gram()));
+                    var meanSquare =
+                            gram.map(Gram::diagonal)
+                                    .or(
+                                            () ->
+                                                    a.inputMeanSquare.map(
+                                                            s ->
+                                                                    meanSquares.computeIfAbsent(
+                                                                            s, _ -> joined(a, b))));
+                    joined.put(
+                            layer,
+                            new LayerStats(
+                                    a.tokens + b.tokens,
+                                    meanSquare,
+                                    gram,
+                                    a.crossGram.map(g -> joined(grams, g, b.cross())),
+                                    a.denseGram.map(g -> joined(grams, g, b.dense())),
+                                    Optional.of(new Split(a, b))));
+                });
+        return joined;
+    }
+
+    private static Gram joined(Map<Gram, Gram> known, Gram a, Gram b) {
+        return known.computeIfAbsent(
+                a,
+                _ -> {
+                    long tokens = a.tokens() + b.tokens();
+                    try (var scope = Scope.open()) {
+                        Tensor sum = a.matrix().mul((double) a.tokens() / tokens);
+                        sum.add_(b.matrix(), (double) b.tokens() / tokens);
+                        return new Gram(scope.keep(sum), tokens);
+                    }
+                });
+    }
+
+    private static float[] joined(LayerStats a, LayerStats b) {
+        float[] mean = a.meanSquare().clone();
+        double share = (double) b.tokens / (a.tokens + b.tokens);
+        for (int j = 0; j < mean.length; j++) {
+            mean[j] = (float) ((1 - share) * mean[j] + share * b.meanSquare()[j]);
+        }
+        return mean;
+    }
+
+    /// All Grams in here, those of the parts included.
+    public Stream<Gram> grams() {
+        return Stream.concat(
+                Stream.of(inputGram, crossGram, denseGram).flatMap(Optional::stream),
+                split.stream().flatMap(s -> Stream.concat(s.fit.grams(), s.heldOut.grams())));
     }
 
     private static IllegalStateException missing(Statistic statistic) {

@@ -8,5 +8,9 @@ public enum Statistic {
     GRAM,
     /// `X_denseᵀ X / tokens`, `[in, in]`: inputs of the dense model against those of the pruned
     /// one.
-    CROSS_GRAM
+    CROSS_GRAM,
+    /// `X_denseᵀ X_dense / tokens`, `[in, in]`: inputs of the dense model alone.
+    DENSE_GRAM,
+    /// The statistics asked for, once more, of the sequences held out: every eighth.
+    HELD_OUT
 }

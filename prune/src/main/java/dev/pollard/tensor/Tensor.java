@@ -273,6 +273,23 @@ public final class Tensor implements AutoCloseable {
         return this;
     }
 
+    /// `this ← this + alpha · a ⊙ b`, entry by entry.
+    public Tensor addcmul_(Tensor a, Tensor b, double alpha) {
+        t.addcmul_(a.t, b.t, new Scalar(alpha));
+        return this;
+    }
+
+    /// `this ← this + alpha · other`.
+    public Tensor add_(Tensor other, double alpha) {
+        t.add_(other.t, new Scalar(alpha));
+        return this;
+    }
+
+    /// Every entry moved towards zero by `threshold`, and to zero if it is nearer.
+    public Tensor softThreshold(double threshold) {
+        return new Tensor(torch.softshrink(t, new Scalar(threshold)));
+    }
+
     public Tensor matmul(Tensor other) {
         return new Tensor(t.matmul(other.t));
     }

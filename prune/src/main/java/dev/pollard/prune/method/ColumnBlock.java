@@ -143,14 +143,7 @@ final class ColumnBlock {
         /// Puts the bits of this block into a mask row that starts at `firstWord`; words of other
         /// rows are not touched.
         void storeKept(long[] mask, int firstWord, int column) {
-            int shift = column & 63;
-            for (int k = 0; k < kept.length; k++) {
-                int word = firstWord + (column >> 6) + k;
-                mask[word] |= kept[k] << shift;
-                if (shift != 0 && kept[k] >>> 64 - shift != 0) {
-                    mask[word + 1] |= kept[k] >>> 64 - shift;
-                }
-            }
+            Mask.place(kept, 0, width, mask, firstWord, column);
         }
     }
 }

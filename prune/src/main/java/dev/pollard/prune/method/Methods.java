@@ -1,11 +1,10 @@
 package dev.pollard.prune.method;
 
 import dev.pollard.format.Nearest;
-import dev.pollard.prune.LayerPruner;
+import dev.pollard.prune.Driver;
+import dev.pollard.prune.Inputs;
 import dev.pollard.prune.Method;
-import dev.pollard.prune.Sweep;
 import dev.pollard.stats.Statistic;
-import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -81,14 +80,7 @@ public final class Methods {
 
         /// What the method, as set by default, gathers of the layers' inputs.
         public Set<Statistic> needs() {
-            var needs = EnumSet.noneOf(Statistic.class);
-            for (var pass : create(settings(Map.of())).passes()) {
-                switch (pass) {
-                    case Sweep(List<LayerPruner> steps) ->
-                            steps.forEach(step -> needs.addAll(step.needs()));
-                }
-            }
-            return needs;
+            return Driver.needs(create(settings(Map.of())), Inputs.PRUNED);
         }
     }
 

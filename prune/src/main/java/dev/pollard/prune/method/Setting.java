@@ -1,5 +1,7 @@
 package dev.pollard.prune.method;
 
+import java.util.List;
+
 /// A hyper-parameter of a method, as `--set name=value` takes it.
 public sealed interface Setting {
     String name();
@@ -8,13 +10,13 @@ public sealed interface Setting {
     String help();
 
     /// The value when nothing is set.
-    Number byDefault();
+    Object byDefault();
 
     /// What may be set, in words: `a number in [0, 1]`.
     String range();
 
-    /// @throws IllegalArgumentException if the text is no such number or outside the range
-    Number parse(String text);
+    /// @throws IllegalArgumentException if the text is no such value or outside the range
+    Object parse(String text);
 
     /// A real number in `[least, most]`.
     record Real(String name, Double byDefault, double least, double most, String help)
@@ -73,6 +75,29 @@ public sealed interface Setting {
                 throw refusal(this, String.valueOf(value), null);
             }
             return value;
+        }
+    }
+
+    /// One of a few words.
+    record Choice(String name, String byDefault, List<String> options, String help)
+            implements Setting {
+        @Override
+        public String range() {
+            return "one of " + String.join(", ", options);
+        }
+
+        @Override
+        public String parse(String text) {
+            return check(text);
+        }
+
+        /// @return the word
+        /// @throws IllegalArgumentException if it is none of them
+        String check(String word) {
+            if (!options.contains(word)) {
+                throw refusal(this, word, null);
+            }
+            return word;
         }
     }
 

@@ -9,9 +9,9 @@ import java.util.SequencedMap;
 
 /// A value for every setting of a method: what the user set, the defaults for the rest.
 public final class Settings {
-    private final SequencedMap<String, Number> values;
+    private final SequencedMap<String, Object> values;
 
-    private Settings(SequencedMap<String, Number> values) {
+    private Settings(SequencedMap<String, Object> values) {
         this.values = Collections.unmodifiableSequencedMap(values);
     }
 
@@ -24,7 +24,7 @@ public final class Settings {
                         Nearest.unknown("setting of " + method, name, names));
             }
         }
-        var values = new LinkedHashMap<String, Number>();
+        var values = new LinkedHashMap<String, Object>();
         for (Setting setting : known) {
             String text = given.get(setting.name());
             values.put(setting.name(), text == null ? setting.byDefault() : setting.parse(text));
@@ -33,15 +33,19 @@ public final class Settings {
     }
 
     /// All values by name, in the order of the catalogue: for the report.
-    public SequencedMap<String, Number> values() {
+    public SequencedMap<String, Object> values() {
         return values;
     }
 
     double get(Setting.Real setting) {
-        return values.get(setting.name()).doubleValue();
+        return (Double) values.get(setting.name());
     }
 
     int get(Setting.Whole setting) {
-        return values.get(setting.name()).intValue();
+        return (Integer) values.get(setting.name());
+    }
+
+    String get(Setting.Choice setting) {
+        return (String) values.get(setting.name());
     }
 }

@@ -1,5 +1,6 @@
 package dev.pollard.prune.method;
 
+import dev.pollard.prune.Comparison;
 import dev.pollard.prune.LayerContext;
 import dev.pollard.prune.LayerPruner;
 import dev.pollard.prune.LayerResult;
@@ -77,6 +78,11 @@ public record SparseGpt(double damping, int block) implements LayerPruner, Metho
     @Override
     public Set<Statistic> needs() {
         return Set.of(Statistic.GRAM);
+    }
+
+    @Override
+    public Comparison comparison() {
+        return new Comparison.Columns(block);
     }
 
     @Override

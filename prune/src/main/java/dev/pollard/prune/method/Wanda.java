@@ -6,14 +6,12 @@ import dev.pollard.prune.LayerResult;
 import dev.pollard.prune.Mask;
 import dev.pollard.prune.Method;
 import dev.pollard.prune.Pass;
-import dev.pollard.prune.Selection;
 import dev.pollard.prune.Sparsity;
 import dev.pollard.prune.Sweep;
 import dev.pollard.prune.solver.UnusableStatisticsException;
 import dev.pollard.stats.Statistic;
 import dev.pollard.tensor.Scope;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
+import dev.pollard.tensor.Tensor;
 import java.util.List;
 import java.util.Set;
 
@@ -34,32 +32,11 @@ public record Wanda() implements LayerPruner, Method {
     @Override
     public LayerResult prune(LayerContext layer, Sparsity sparsity) {
         Admission.check(layer, sparsity);
-        int rows = Math.toIntExact(layer.weight().size(0));
-        int columns = Math.toIntExact(layer.weight().size(1));
         float[] norms = norms(layer);
         Mask mask;
         try (var _ = Scope.open()) {
-            MemorySegment weight = layer.weight().contiguous().segment();
-            Selection.Scores importance =
-                    (row, scores) -> {
-                        MemorySegment.copy(
-                                weight,
-                                ValueLayout.JAVA_FLOAT,
-                                4L * row * columns,
-                                scores,
-                                0,
-                                columns);
-                        for (int c = 0; c < columns; c++) {
-                            scores[c] = Math.abs(scores[c]) * norms[c];
-                        }
-                    };
-            mask =
-                    switch (sparsity) {
-                        case Sparsity.Unstructured(double ratio) ->
-                                Selection.perRow(rows, columns, ratio, importance);
-                        case Sparsity.SemiStructured(int keep, int of) ->
-                                Selection.perGroup(rows, columns, keep, of, importance);
-                    };
+            Tensor importance = layer.weight().mul(Tensor.of(norms, norms.length)); // [out, in]
+            mask = comparison().largest(importance, sparsity);
         }
         return new LayerResult(mask.applyTo(layer.weight()), mask, List.of());
     }
