@@ -19,6 +19,8 @@ final class PlanView {
         }
         layers.print(console);
         console.raw("");
+        console.raw("Sparsity %s, allocation %s".formatted(run.sparsity(), run.allocation()));
+        console.raw("");
         var memory = plan.memory();
         var needs = new Table("NEEDS", ">", "");
         row(needs, "base", memory.base(), "Java, libtorch, pages of the model");

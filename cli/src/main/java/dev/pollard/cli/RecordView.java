@@ -29,9 +29,12 @@ final class RecordView {
                 "zeros in pruned layers",
                 "",
                 Figures.percent(record.sparsity()),
-                "%s, %s, %d layers"
+                "%s, %s, %s, %d layers"
                         .formatted(
-                                record.method().name(), record.pattern(), record.layers().size()));
+                                record.method().name(),
+                                record.pattern(),
+                                record.method().allocation(),
+                                record.layers().size()));
         table.row(
                 "bytes on disk",
                 Figures.bytes(record.model().bytes()),

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import dev.pollard.data.Sampling;
 import dev.pollard.eval.PerplexityCache;
 import dev.pollard.model.Compute;
+import dev.pollard.prune.Allocation;
 import dev.pollard.prune.Inputs;
 import dev.pollard.prune.Sparsity;
 import dev.pollard.recipe.PruningRun;
@@ -106,6 +107,27 @@ final class RunCommand implements Callable<Integer> {
                     "Keep N of every M consecutive weights of a row instead: 2:4, 4:8, 1:4, …")
     private void setPattern(String pattern) {
         setSparsity(pattern, true);
+    }
+
+    private Allocation allocation = new Allocation.Uniform();
+
+    @Option(
+            names = "--allocation",
+            order = 12,
+            paramLabel = "NAME[:KEY=VALUE,…]",
+            description = {
+                "How the layers share the ratio. uniform: each gives as much. owl: blocks with many"
+                        + " outliers give less (arXiv 2310.05175), at the price of one more pass over"
+                        + " the model; owl:lambda=0.15 sets half the distance between the highest and"
+                        + " the lowest ratio (0.08), m=5 from how many times the mean a score is an"
+                        + " outlier. Default: uniform"
+            })
+    private void setAllocation(String text) {
+        try {
+            allocation = Allocation.parse(text);
+        } catch (IllegalArgumentException e) {
+            throw new TypeConversionException(e.getMessage());
+        }
     }
 
     @Option(
@@ -374,6 +396,7 @@ final class RunCommand implements Callable<Integer> {
                         method,
                         settings,
                         sparsity,
+                        allocation,
                         inputs,
                         Optional.ofNullable(include),
                         Optional.ofNullable(exclude),
@@ -440,6 +463,7 @@ final class RunCommand implements Callable<Integer> {
         options.put(
                 sparsity instanceof Sparsity.SemiStructured ? "pattern" : "sparsity",
                 sparsity.toString());
+        options.put("allocation", allocation.toString());
         options.put("inputs", inputs.name().toLowerCase(Locale.ROOT));
         put(options, "include", include);
         put(options, "exclude", exclude);

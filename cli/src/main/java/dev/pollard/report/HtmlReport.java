@@ -449,6 +449,7 @@ public final class HtmlReport {
         var method = element("dl");
         fact(method, "Name", foreign(record.method().name()));
         fact(method, "Pattern", foreign(Figures.pattern(record.pattern())));
+        fact(method, "Allocation", foreign(record.method().allocation()));
         record.method()
                 .settings()
                 .forEach(

@@ -52,12 +52,13 @@ final class Missing {
 
     private static MethodFacts method(MethodFacts m) {
         return m == null
-                ? new MethodFacts("", Map.of(), "", "")
+                ? new MethodFacts("", Map.of(), "", "", "")
                 : new MethodFacts(
                         words(m.name()),
                         m.settings() == null ? Map.of() : m.settings(),
                         words(m.inputs()),
-                        words(m.compute()));
+                        words(m.compute()),
+                        m.allocation() == null ? "uniform" : m.allocation());
     }
 
     private static CalibrationFacts calibration(CalibrationFacts c) {

@@ -202,6 +202,7 @@ public final class ModelCard {
         text.append("\n## Recipe\n\n");
         item(text, "method", code(method.name()));
         item(text, "pattern", plain(Figures.pattern(record.pattern())));
+        item(text, "allocation", plain(method.allocation()));
         method.settings().forEach((name, value) -> item(text, plain(name), code(value)));
         item(text, "layers", Figures.count(record.layers().size()));
         item(text, "inputs of the layers", "of the " + plain(method.inputs()) + " model");

@@ -199,7 +199,7 @@ class HtmlReportTest {
     private static RunRecord evil(String text) {
         var records = new Records();
         records.model = new ModelFacts(text, text, text, 10, 5, 20, text);
-        records.method = new MethodFacts(text, Map.of(text, text), text, text);
+        records.method = new MethodFacts(text, Map.of(text, text), text, text, text);
         records.pattern = text;
         records.calibration = new CalibrationFacts(List.of(text), text, 1, 1, 1, text);
         records.layers =

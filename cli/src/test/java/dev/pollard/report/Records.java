@@ -59,7 +59,7 @@ final class Records {
         var settings = new LinkedHashMap<String, String>();
         settings.put("damping", "0.01");
         settings.put("block", "128");
-        method = new MethodFacts("sparsegpt", settings, "pruned", "float32");
+        method = new MethodFacts("sparsegpt", settings, "pruned", "float32", "uniform");
     }
 
     /// @param modules names with the block's place as `%d`

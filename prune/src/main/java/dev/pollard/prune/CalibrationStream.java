@@ -205,6 +205,33 @@ final class CalibrationStream implements AutoCloseable {
         }
     }
 
+    /// Gathers what enters `layers` of a block that stays as it is, and sends the stream through
+    /// it,
+    /// both in one forward pass. Only for a stream without dense activations beside it.
+    Map<String, LayerStats> captureOnTheWay(
+            Block block, List<Linear> layers, Set<Statistic> needs) {
+        var names = new HashSet<String>();
+        layers.forEach(layer -> names.add(layer.name()));
+        try (var _ = Engine.bf16Products(compute == Compute.BFLOAT16);
+                var stats = new InputStats(needs, workers.count())) {
+            workers.forEach(
+                    sequences,
+                    (worker, i) -> {
+                        Tensor x = sequence(floats, i);
+                        x.copy_(
+                                block.forward(
+                                        x,
+                                        (layer, input) -> {
+                                            if (names.contains(layer.name())) {
+                                                stats.add(worker, layer.name(), input);
+                                            }
+                                            return true;
+                                        }));
+                    });
+            return stats.finish();
+        }
+    }
+
     /// Fills in what enters the layers of the dense block, to be closed by the caller.
     private void denseInputs(
             int index, Set<String> names, String last, Map<String, Tensor> inputs) {

@@ -27,6 +27,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -69,7 +70,7 @@ public final class Driver {
     private final Decoder decoder;
     private final BitSet blocks; // those with a layer to prune
     private final Method method;
-    private final Sparsity sparsity;
+    private final Function<String, Sparsity> sparsities;
     private final Settings settings;
     private final Rounding rounding;
     private final Workers workers;
@@ -77,10 +78,11 @@ public final class Driver {
     private final Consumer<RunEvent> listener;
     private final Stopwatch watch = new Stopwatch();
 
+    /// @param sparsities what each layer gives, by checkpoint name; the same in every pass
     public Driver(
             Model model,
             Method method,
-            Sparsity sparsity,
+            Function<String, Sparsity> sparsities,
             Settings settings,
             Rounding rounding,
             Workers workers,
@@ -92,7 +94,7 @@ public final class Driver {
                 .filter(entry -> settings.layers().test(entry.module()))
                 .forEach(entry -> blocks.set(entry.block()));
         this.method = method;
-        this.sparsity = sparsity;
+        this.sparsities = sparsities;
         this.settings = settings;
         this.rounding = rounding;
         this.workers = workers;
@@ -441,6 +443,7 @@ public final class Driver {
         try (var scope = Scope.open()) {
             var layer = isReaimed(step, pass) ? reaimed(given) : given;
             Tensor target = layer == given ? given.dense() : layer.weight();
+            var sparsity = sparsities.apply(layer.name());
             var result = pruner.prune(layer, sparsity);
             Invariants.check(layer, result, sparsity, last);
             var weight = rounding.round(layer.name(), result.weight());

@@ -1,7 +1,15 @@
 package dev.pollard.prune;
 
-/// What a listener of a pruning run is told, in this order for every block.
+/// What a listener of a pruning run is told, in this order for every block: first, if the
+/// allocation asks for it, that all blocks are surveyed.
 public sealed interface RunEvent {
+    /// The outliers of a block of the dense model are counted, before anything is pruned.
+    ///
+    /// @param block 0-based
+    /// @param blocks up to the last with a layer to prune
+    /// @param outliers percentage, NaN if no layer of the block is to be pruned
+    record BlockSurveyed(int block, int blocks, double outliers) implements RunEvent {}
+
     /// @param pass 0-based
     /// @param block 0-based
     /// @param blocks up to the last with a layer to prune

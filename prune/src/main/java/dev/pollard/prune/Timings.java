@@ -8,6 +8,16 @@ package dev.pollard.prune;
 /// @param propagate forward passes through what was pruned
 /// @param commit writing finished blocks
 public record Timings(double load, double capture, double prune, double propagate, double commit) {
+    /// Both taken together.
+    public Timings plus(Timings other) {
+        return new Timings(
+                load + other.load,
+                capture + other.capture,
+                prune + other.prune,
+                propagate + other.propagate,
+                commit + other.commit);
+    }
+
     public double total() {
         return load + capture + prune + propagate + commit;
     }

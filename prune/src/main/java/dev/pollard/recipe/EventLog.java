@@ -44,6 +44,7 @@ final class EventLog implements AutoCloseable {
         line.put(
                 "event",
                 switch (event) {
+                    case RunEvent.BlockSurveyed _ -> "block_surveyed";
                     case RunEvent.BlockStarted _ -> "block_started";
                     case RunEvent.LayerDone _ -> "layer_done";
                     case RunEvent.BlockDone _ -> "block_done";

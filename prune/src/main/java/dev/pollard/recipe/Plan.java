@@ -2,6 +2,7 @@ package dev.pollard.recipe;
 
 import dev.pollard.config.Checkpoint;
 import dev.pollard.config.ModelConfig;
+import dev.pollard.prune.Allocation;
 import dev.pollard.prune.Driver;
 import dev.pollard.prune.Inputs;
 import dev.pollard.prune.Method;
@@ -68,7 +69,7 @@ public record Plan(
     ///     layer
     /// @throws WillNotFitException if it takes more memory than the recipe allows, whatever is done
     static Plan of(Checkpoint checkpoint, Recipe recipe, Method method, int length) {
-        var needs = Driver.needs(method, recipe.pruning().inputs());
+        var needs = recipe.pruning().needs(method);
         boolean both = Driver.needsDenseStream(needs);
         boolean grams = needs.contains(Statistic.GRAM);
         boolean stream = !needs.isEmpty();
@@ -209,7 +210,8 @@ public record Plan(
     }
 
     /// Floating-point operations of the forward passes and Grams of a run over `tokens` tokens.
-    public double operations(ModelConfig config, long tokens, int length, Inputs inputs) {
+    public double operations(
+            ModelConfig config, long tokens, int length, Inputs inputs, Allocation allocation) {
         double weights = layers.stream().mapToDouble(l -> (double) l.rows() * l.columns()).sum();
         double attention = 2.0 * length * config.hiddenSize() * config.blocks();
         double forward = 2 * tokens * (weights + attention);
@@ -218,11 +220,14 @@ public record Plan(
                         .filter(l -> l.gramBytes() > 0)
                         .mapToDouble(l -> (double) tokens * l.columns() * l.columns())
                         .sum();
-        return switch (inputs) {
-            case DENSE -> forward + grams;
-            case PRUNED -> 2 * forward + grams;
-            case BOTH -> 4 * forward + 3 * grams; // a cross Gram is not symmetric: two halves
-        };
+        double survey = allocation.needs().isEmpty() ? 0 : forward;
+        return survey
+                + switch (inputs) {
+                    case DENSE -> forward + grams;
+                    case PRUNED -> 2 * forward + grams;
+                    case BOTH ->
+                            4 * forward + 3 * grams; // a cross Gram is not symmetric: two halves
+                };
     }
 
     /// Floating-point operations per second of a linear layer of this model on this machine,

@@ -10,11 +10,17 @@ import dev.pollard.eval.PerplexityResult;
 import dev.pollard.model.Compute;
 import dev.pollard.model.Model;
 import dev.pollard.model.ModelWriter;
+import dev.pollard.prune.Allocation;
+import dev.pollard.prune.Allotment;
 import dev.pollard.prune.Driver;
 import dev.pollard.prune.Inputs;
 import dev.pollard.prune.LayerReport;
 import dev.pollard.prune.Mask;
 import dev.pollard.prune.Method;
+import dev.pollard.prune.OutlierSurvey;
+import dev.pollard.prune.RunEvent;
+import dev.pollard.prune.Sparsity;
+import dev.pollard.prune.Timings;
 import dev.pollard.prune.method.Methods;
 import dev.pollard.prune.method.Settings;
 import dev.pollard.tensor.Scope;
@@ -28,12 +34,15 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
+import java.util.function.Consumer;
+import java.util.function.Function;
 
 /// One run from a dense model to a finished output folder: plan, calibrate, prune, save, re-open
 /// and verify, evaluate dense against pruned, record, move into place.
@@ -45,6 +54,7 @@ public final class PruningRun implements AutoCloseable {
     private static final int VERIFIED_TOKENS = 64;
     private static final double COLLAPSED = 10;
     private static final double PROBE_SECONDS = 2;
+    private static final double UNEVEN = 0.0005; // what is worth telling of a total sparsity
     private static final String PARTIAL = ".partial";
 
     private final Recipe recipe;
@@ -136,12 +146,14 @@ public final class PruningRun implements AutoCloseable {
 
     private void checkFiles() throws IOException {
         if (calibrationSources.isEmpty() && !needsNothing()) {
+            String who =
+                    recipe.pruning().inputs() == Inputs.BOTH
+                            ? "--inputs both"
+                            : Driver.needs(method, recipe.pruning().inputs()).isEmpty()
+                                    ? "--allocation " + recipe.pruning().allocation()
+                                    : recipe.pruning().method();
             throw new IllegalArgumentException(
-                    "%s needs calibration text: give --calib FILE[:field]"
-                            .formatted(
-                                    recipe.pruning().inputs() == Inputs.BOTH
-                                            ? "--inputs both"
-                                            : recipe.pruning().method()));
+                    "%s needs calibration text: give --calib FILE[:field]".formatted(who));
         }
         for (var source : calibrationSources) {
             EvaluationRun.checkReadable(source);
@@ -149,7 +161,7 @@ public final class PruningRun implements AutoCloseable {
     }
 
     private boolean needsNothing() {
-        return Driver.needs(method, recipe.pruning().inputs()).isEmpty();
+        return recipe.pruning().needs(method).isEmpty();
     }
 
     /// Makes sure that nothing is overwritten that is read, and that the output can be written.
@@ -205,6 +217,16 @@ public final class PruningRun implements AutoCloseable {
         return plan;
     }
 
+    /// What is asked of all layers together.
+    public Sparsity sparsity() {
+        return recipe.pruning().sparsity();
+    }
+
+    /// How the layers will share it.
+    public Allocation allocation() {
+        return recipe.pruning().allocation();
+    }
+
     /// Tokens of a calibration sequence, the default resolved.
     public int calibrationLength() {
         return calibrationLength;
@@ -222,7 +244,11 @@ public final class PruningRun implements AutoCloseable {
             double rate = Plan.probe(model.config(), calibrationLength, workers, PROBE_SECONDS);
             long tokens = (long) recipe.calibration().samples() * calibrationLength;
             return plan.operations(
-                            model.config(), tokens, calibrationLength, recipe.pruning().inputs())
+                            model.config(),
+                            tokens,
+                            calibrationLength,
+                            recipe.pruning().inputs(),
+                            recipe.pruning().allocation())
                     / rate;
         }
     }
@@ -369,6 +395,7 @@ public final class PruningRun implements AutoCloseable {
         identity.put("method", pruning.method());
         settings.values().forEach((name, value) -> identity.put(name, value.toString()));
         identity.put("pattern", pruning.sparsity().toString());
+        identity.put("allocation", pruning.allocation().toString());
         identity.put("inputs", lower(pruning.inputs()));
         identity.put("include", pruning.include().map(Object::toString).orElse(""));
         identity.put("exclude", pruning.exclude().map(Object::toString).orElse(""));
@@ -393,21 +420,79 @@ public final class PruningRun implements AutoCloseable {
                         pruning.seed(),
                         plan.gramBytes(),
                         plan.spill() ? Optional.of(store.path()) : Optional.empty());
+        Consumer<RunEvent> told =
+                event -> {
+                    events.write(event);
+                    listener.pruning(event);
+                };
+        int[][] ids = calibration.map(PruningRun::sequences).orElse(new int[0][]);
+        var shared =
+                switch (pruning.allocation()) {
+                    case Allocation.Uniform _ -> Shared.evenly(pruning.sparsity());
+                    case Allocation.Owl owl -> {
+                        var survey = new OutlierSurvey(model, owl, driverSettings, workers, told);
+                        yield shared(owl, survey, ids, store);
+                    }
+                };
         var writer = new ModelWriter(model.checkpoint(), recipe.output().dtype());
         var driver =
                 new Driver(
                         model,
                         method,
-                        pruning.sparsity(),
+                        shared.sparsities(),
                         driverSettings,
                         writer::rounded,
                         workers,
                         store,
-                        event -> {
-                            events.write(event);
-                            listener.pruning(event);
-                        });
-        return driver.run(calibration.map(PruningRun::sequences).orElse(new int[0][]));
+                        told);
+        var result = driver.run(ids);
+        return new Driver.Result(result.layers(), result.timings().plus(shared.timings()));
+    }
+
+    /// The asked sparsity as the layers share it.
+    ///
+    /// @param sparsities by layer
+    /// @param timings of deciding it
+    private record Shared(Function<String, Sparsity> sparsities, Timings timings) {
+        static Shared evenly(Sparsity sparsity) {
+            return new Shared(_ -> sparsity, new Timings(0, 0, 0, 0, 0));
+        }
+    }
+
+    /// What each layer gives: as an interrupted run decided, or decided now and kept.
+    private Shared shared(Allocation.Owl owl, OutlierSurvey survey, int[][] ids, WorkFolder store)
+            throws IOException {
+        double asked = recipe.pruning().sparsity().fraction();
+        var found = store.allotment();
+        if (found.isEmpty()) {
+            listener.step("counting outliers of the dense model");
+            store.commit(Allotment.byOutliers(survey.run(ids), owl.lambda(), asked));
+        }
+        var allotment = store.allotment().orElseThrow();
+        allotment.notes().forEach(this::warn);
+        var blocks = new HashMap<Integer, Sparsity>();
+        allotment
+                .shares()
+                .forEach(
+                        share ->
+                                blocks.put(
+                                        share.block(), new Sparsity.Unstructured(share.ratio())));
+        var layers = new HashMap<String, Sparsity>();
+        double removed = 0;
+        double weights = 0;
+        for (var layer : plan.layers()) {
+            var sparsity = blocks.get(layer.block());
+            layers.put(layer.name(), sparsity);
+            double size = (double) layer.rows() * layer.columns();
+            removed += size * sparsity.fraction();
+            weights += size;
+        }
+        if (Math.abs(removed / weights - asked) > UNEVEN) {
+            warn(
+                    "owl counts every block once, and these are of different sizes: %.4f of the weights is removed, not %s"
+                            .formatted(removed / weights, asked));
+        }
+        return new Shared(layers::get, survey.timings());
     }
 
     private static int[][] sequences(TokenWindows windows) {
@@ -574,7 +659,8 @@ public final class PruningRun implements AutoCloseable {
                         pruning.method(),
                         values,
                         lower(pruning.inputs()),
-                        lower(recipe.resources().compute())),
+                        lower(recipe.resources().compute()),
+                        pruning.allocation().summary()),
                 pruning.sparsity().toString(),
                 pruning.seed(),
                 calibrationFacts(calibration),

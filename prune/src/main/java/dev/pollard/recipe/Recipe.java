@@ -1,13 +1,19 @@
 package dev.pollard.recipe;
 
 import dev.pollard.model.Compute;
+import dev.pollard.prune.Allocation;
+import dev.pollard.prune.Driver;
 import dev.pollard.prune.Inputs;
+import dev.pollard.prune.Method;
 import dev.pollard.prune.Sparsity;
+import dev.pollard.stats.Statistic;
 import java.nio.file.Path;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.Set;
 import java.util.regex.Pattern;
 
 /// Everything a run was asked to do. What is left open is decided when the model is known.
@@ -28,6 +34,8 @@ public record Recipe(
 
     /// @param method key in the catalogue
     /// @param settings the method's own settings, by name
+    /// @param sparsity asked of all layers together
+    /// @param allocation how much of it each layer gives
     /// @param include only modules whose name contains a match
     /// @param exclude no module whose name contains a match
     /// @param seed of everything that draws: calibration windows and methods
@@ -35,12 +43,24 @@ public record Recipe(
             String method,
             Map<String, String> settings,
             Sparsity sparsity,
+            Allocation allocation,
             Inputs inputs,
             Optional<Pattern> include,
             Optional<Pattern> exclude,
             long seed) {
+        /// @throws IllegalArgumentException if the sparsity cannot be shared out so
         public Pruning {
             settings = Map.copyOf(settings);
+            allocation.check(sparsity);
+        }
+
+        /// All that is gathered in a run of `method`, which this names; it needs calibration
+        /// sequences if that is not empty.
+        Set<Statistic> needs(Method method) {
+            var needs = EnumSet.noneOf(Statistic.class);
+            needs.addAll(Driver.needs(method, inputs));
+            needs.addAll(allocation.needs());
+            return needs;
         }
 
         /// Whether the module of this name is to be pruned.

@@ -62,8 +62,13 @@ public record RunRecord(
     /// @param settings all of them, defaults included
     /// @param inputs whose activations the layers saw
     /// @param compute dtype of the products in the forward passes
+    /// @param allocation how the sparsity was shared out among the layers: `owl, lambda 0.08, m 5`
     public record MethodFacts(
-            String name, Map<String, String> settings, String inputs, String compute) {}
+            String name,
+            Map<String, String> settings,
+            String inputs,
+            String compute,
+            String allocation) {}
 
     /// @param sha256 of the token ids as int32 little-endian; empty if there was no calibration
     public record CalibrationFacts(

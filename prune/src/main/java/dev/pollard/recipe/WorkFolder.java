@@ -1,16 +1,20 @@
 package dev.pollard.recipe;
 
+import com.fasterxml.jackson.core.JacksonException;
 import com.fasterxml.jackson.core.type.TypeReference;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.pollard.format.DType;
+import dev.pollard.format.MalformedFileException;
 import dev.pollard.format.Shape;
 import dev.pollard.format.TensorView;
 import dev.pollard.format.safetensors.SafetensorsFile;
 import dev.pollard.format.safetensors.SafetensorsWriter;
+import dev.pollard.prune.Allotment;
 import dev.pollard.prune.BlockStore;
 import dev.pollard.prune.LayerReport;
 import dev.pollard.tensor.Tensor;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
@@ -30,21 +34,25 @@ import java.util.regex.Pattern;
 /// Where a run keeps its finished blocks until the output is complete, so that it can be resumed.
 ///
 /// `run.json` holds everything that decides the bytes of the result (hashes of weights and
-/// calibration ids among it); `pass-P-block-B.safetensors` the new weights of a block in float32.
+/// calibration ids among it); `allotment.json` what each block gives, if that took a pass over the
+/// model; `pass-P-block-B.safetensors` the new weights of a block in float32.
 /// Every file is written beside its place, forced to disk and renamed, so a file that exists is
 /// complete. One process at a time: the folder is locked while it is open.
 public final class WorkFolder implements BlockStore, AutoCloseable {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final String REPORTS = "layers";
 
+    private static final String ALLOTMENT = "allotment.json";
+
     private static final String LOCK = "lock";
 
-    private static final Predicate<String> BLOCK =
-            Pattern.compile("pass-\\d+-block-\\d+\\.safetensors").asMatchPredicate();
+    private static final Predicate<String> FINISHED =
+            Pattern.compile("allotment\\.json|pass-\\d+-block-\\d+\\.safetensors")
+                    .asMatchPredicate();
 
     private static final Predicate<String> OURS =
             Pattern.compile(
-                            "run\\.json(\\.partial)?|events\\.jsonl|activations-\\d+\\.f32"
+                            "(run|allotment)\\.json(\\.partial)?|events\\.jsonl|activations-\\d+\\.f32"
                                     + "|pass-\\d+-block-\\d+\\.safetensors"
                                     + "|\\.pass-\\d+-block-\\d+\\.safetensors\\..*\\.part")
                     .asMatchPredicate();
@@ -117,7 +125,7 @@ public final class WorkFolder implements BlockStore, AutoCloseable {
                     JSON.readValue(
                             Files.readAllBytes(manifest),
                             new TypeReference<LinkedHashMap<String, String>>() {});
-        } catch (com.fasterxml.jackson.core.JacksonException e) {
+        } catch (JacksonException e) {
             throw new IllegalArgumentException(
                     "%s is not a work folder of Pollard".formatted(folder), e);
         }
@@ -136,6 +144,39 @@ public final class WorkFolder implements BlockStore, AutoCloseable {
                     "the work folder %s belongs to another run: %s (--overwrite starts anew)"
                             .formatted(folder, String.join("; ", differences)));
         }
+    }
+
+    /// What each block gives, as committed; empty if it was not.
+    ///
+    /// @throws MalformedFileException if somebody changed the file
+    public Optional<Allotment> allotment() throws IOException {
+        Path file = folder.resolve(ALLOTMENT);
+        if (!Files.exists(file)) {
+            return Optional.empty();
+        }
+        try {
+            return Optional.of(JSON.readValue(Files.readAllBytes(file), Allotment.class));
+        } catch (JacksonException e) {
+            throw new MalformedFileException(file, 0, "not what a run left there", e);
+        }
+    }
+
+    /// Keeps what was decided before the first block: after the return it survives a crash.
+    public void commit(Allotment allotment) throws IOException {
+        Path partial = folder.resolve(ALLOTMENT + ".partial");
+        try (var channel =
+                FileChannel.open(
+                        partial,
+                        StandardOpenOption.CREATE,
+                        StandardOpenOption.TRUNCATE_EXISTING,
+                        StandardOpenOption.WRITE)) {
+            var bytes = ByteBuffer.wrap(JSON.writeValueAsBytes(allotment));
+            while (bytes.hasRemaining()) {
+                channel.write(bytes);
+            }
+            channel.force(true);
+        }
+        Files.move(partial, folder.resolve(ALLOTMENT), StandardCopyOption.ATOMIC_MOVE);
     }
 
     public Path path() {
@@ -234,10 +275,10 @@ public final class WorkFolder implements BlockStore, AutoCloseable {
         }
     }
 
-    /// Lets others use the folder; one without a finished block is of no use and goes.
+    /// Lets others use the folder; one in which nothing is finished is of no use and goes.
     @Override
     public void close() throws IOException {
-        boolean useless = list(folder, BLOCK).isEmpty();
+        boolean useless = list(folder, FINISHED).isEmpty();
         lockFile.close();
         if (useless) {
             delete(folder);

@@ -108,7 +108,7 @@ class DriverTest {
                     new Driver(
                                     opened,
                                     method,
-                                    sparsity,
+                                    _ -> sparsity,
                                     settings,
                                     (_, weight) -> weight,
                                     crew,

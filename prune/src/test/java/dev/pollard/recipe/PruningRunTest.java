@@ -15,6 +15,7 @@ import dev.pollard.format.safetensors.ShardedSafetensors;
 import dev.pollard.model.Compute;
 import dev.pollard.model.Model;
 import dev.pollard.model.TinyLlama;
+import dev.pollard.prune.Allocation;
 import dev.pollard.prune.Driver;
 import dev.pollard.prune.Inputs;
 import dev.pollard.prune.RunEvent;
@@ -85,6 +86,7 @@ class PruningRunTest {
                         method,
                         Map.of(),
                         Sparsity.parse(sparsity),
+                        new Allocation.Uniform(),
                         Inputs.PRUNED,
                         Optional.empty(),
                         Optional.empty(),
@@ -303,6 +305,7 @@ class PruningRunTest {
                                         pruning.method(),
                                         pruning.settings(),
                                         pruning.sparsity(),
+                                        pruning.allocation(),
                                         pruning.inputs(),
                                         Optional.of(Pattern.compile("layers\\.1\\.")),
                                         Optional.of(Pattern.compile("mlp")),
@@ -358,6 +361,7 @@ class PruningRunTest {
                         pruning.method(),
                         pruning.settings(),
                         pruning.sparsity(),
+                        pruning.allocation(),
                         inputs,
                         pruning.include(),
                         pruning.exclude(),

@@ -11,6 +11,7 @@ import dev.pollard.format.StoredTensor;
 import dev.pollard.model.Compute;
 import dev.pollard.model.Model;
 import dev.pollard.model.TinyLlama;
+import dev.pollard.prune.Allocation;
 import dev.pollard.prune.Inputs;
 import dev.pollard.prune.Mask;
 import dev.pollard.prune.RunEvent;
@@ -73,6 +74,7 @@ class SharedModelsTest {
                                 method,
                                 Map.of(),
                                 Sparsity.parse(sparsity),
+                                new Allocation.Uniform(),
                                 Inputs.PRUNED,
                                 include,
                                 Optional.empty(),
