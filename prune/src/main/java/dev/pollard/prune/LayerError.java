@@ -7,10 +7,10 @@ import dev.pollard.tensor.Tensor;
 /// How far a new weight is from the dense one, as seen through the layer's inputs.
 ///
 /// @param relative squared error over squared norm, 0 for the dense weight itself
-record LayerError(double relative, ErrorKind kind) {
+public record LayerError(double relative, ErrorKind kind) {
     /// Against `dense [out, in]`, with what was gathered: `tr(D H Dᵀ) / tr(W H Wᵀ)`, D the
     /// difference, with a Gram; with the diagonal of H alone, or with none of it, otherwise.
-    static LayerError of(LayerStats stats, Tensor dense, Tensor weight) {
+    public static LayerError of(LayerStats stats, Tensor dense, Tensor weight) {
         Tensor difference = weight.sub(dense); // [out, in]
         if (stats.inputGram().isPresent()) {
             Tensor h = stats.gram().matrix(); // [in, in]

@@ -1,9 +1,21 @@
 package dev.pollard.prune;
 
 import java.util.List;
+import java.util.Optional;
 
 /// A pruning method: a list of passes. A record whose components are its hyper-parameters.
 @FunctionalInterface
 public interface Method {
     List<Pass> passes();
+
+    /// What this method must beat to be worth its name.
+    ///
+    /// @param name two or three words
+    /// @param summary a line for people
+    record Control(String name, String summary, Method method) {}
+
+    /// The simpler method that this one is measured against in every report; most have none.
+    default Optional<Control> control() {
+        return Optional.empty();
+    }
 }

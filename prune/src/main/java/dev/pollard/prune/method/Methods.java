@@ -3,8 +3,10 @@ package dev.pollard.prune.method;
 import dev.pollard.format.Nearest;
 import dev.pollard.prune.Driver;
 import dev.pollard.prune.Inputs;
+import dev.pollard.prune.LayerPruner;
 import dev.pollard.prune.Method;
 import dev.pollard.stats.Statistic;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -12,6 +14,11 @@ import java.util.function.Function;
 
 /// The catalogue: every method by the name that `--method` takes.
 public final class Methods {
+    private static final String PRESET = "preset";
+
+    /// The methods that are one step by themselves, and so can be part of another.
+    static final List<String> PRUNERS = List.of("magnitude", "wanda", "sparsegpt");
+
     private static final List<Entry> ALL =
             List.of(
                     new Entry(
@@ -23,6 +30,7 @@ public final class Methods {
                                             + " for model compression",
                                     "1710.01878"),
                             List.of(),
+                            Map.of(),
                             _ -> new Magnitude()),
                     new Entry(
                             "wanda",
@@ -33,6 +41,7 @@ public final class Methods {
                                             + " Models",
                                     "2306.11695"),
                             List.of(),
+                            Map.of(),
                             _ -> new Wanda()),
                     new Entry(
                             "sparsegpt",
@@ -43,10 +52,31 @@ public final class Methods {
                                             + " One-Shot",
                                     "2301.00774"),
                             List.of(SparseGpt.DAMPING, SparseGpt.BLOCK),
+                            Map.of(),
                             settings ->
                                     new SparseGpt(
                                             settings.get(SparseGpt.DAMPING),
-                                            settings.get(SparseGpt.BLOCK))));
+                                            settings.get(SparseGpt.BLOCK))),
+                    new Entry(
+                            "sds",
+                            "prunes, rebuilds a dense model near the sparse one, prunes again and"
+                                    + " adjusts",
+                            new Paper(
+                                    "Guanchen Li, Xiandong Zhao, Lian Liu, Zeping Li, Dong Li, Lu"
+                                            + " Tian, Jie He, Ashish Sirasao, Emad Barsoum",
+                                    "Enhancing One-shot Pruned Pre-trained Language Models through"
+                                            + " Sparse-Dense-Sparse Mechanism",
+                                    "2408.10473"),
+                            Sds.SETTINGS,
+                            Sds.PRESETS,
+                            settings -> {
+                                var base = pruner(settings.get(Sds.BASE));
+                                var second = settings.get(Sds.SECOND);
+                                return Sds.of(
+                                        settings,
+                                        base,
+                                        second.equals("base") ? base : pruner(second));
+                            }));
 
     private Methods() {}
 
@@ -60,17 +90,21 @@ public final class Methods {
     ///
     /// @param key its name
     /// @param summary one line
+    /// @param presets defaults of settings by the value of the setting `preset`
     public record Entry(
             String key,
             String summary,
             Paper paper,
             List<Setting> settings,
+            Map<String, Map<String, String>> presets,
             Function<Settings, Method> factory) {
         /// The values a run would use, with `given` in place of the defaults.
         ///
         /// @throws IllegalArgumentException if a name is unknown or a value not allowed
         public Settings settings(Map<String, String> given) {
-            return Settings.of(key, settings, given);
+            var merged = new HashMap<>(presets.getOrDefault(given.get(PRESET), Map.of()));
+            merged.putAll(given);
+            return Settings.of(key, settings, merged);
         }
 
         /// The method with these settings.
@@ -82,6 +116,11 @@ public final class Methods {
         public Set<Statistic> needs() {
             return Driver.needs(create(settings(Map.of())), Inputs.PRUNED);
         }
+    }
+
+    private static LayerPruner pruner(String key) {
+        var entry = named(key);
+        return (LayerPruner) entry.create(entry.settings(Map.of()));
     }
 
     /// All methods, simplest first.

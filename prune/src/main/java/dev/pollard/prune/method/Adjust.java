@@ -1,0 +1,107 @@
+package dev.pollard.prune.method;
+
+import dev.pollard.prune.Comparison;
+import dev.pollard.prune.LayerContext;
+import dev.pollard.prune.LayerError;
+import dev.pollard.prune.LayerPruner;
+import dev.pollard.prune.LayerResult;
+import dev.pollard.prune.Mask;
+import dev.pollard.prune.Sparsity;
+import dev.pollard.prune.solver.Coordinates;
+import dev.pollard.prune.solver.LeastSquares;
+import dev.pollard.stats.LayerStats;
+import dev.pollard.stats.Statistic;
+import dev.pollard.tensor.Scope;
+import dev.pollard.tensor.Tensor;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+
+/// SDS's sparse weight adjustment: from pruned weights towards the outputs of the dense layer,
+/// `W = M ⊙ argmin ‖W_d X − W X‖²` (Li et al., arXiv 2408.10473, eq. 4). First some gradient steps
+/// in which the mask M is soft, chosen anew after each by magnitude, then the best weights under
+/// the
+/// mask that came out, by conjugate gradients.
+///
+/// @param comparison which weights compete: those of the method that pruned
+/// @param soft gradient steps with a soft mask
+/// @param exact conjugate gradient steps with the mask fixed
+/// @param coordinates units in which weights are stepped through and compared
+/// @param damping added to the diagonal of the Gram, as a fraction of its mean
+/// @param keepBest whether a layer that is worse, on the tokens held out, than an earlier sparse
+///     step left it is put back
+record Adjust(
+        Comparison comparison,
+        int soft,
+        int exact,
+        Coordinates coordinates,
+        double damping,
+        boolean keepBest)
+        implements LayerPruner {
+    /// The same with `times` as many steps.
+    Adjust times(int times) {
+        return new Adjust(comparison, times * soft, times * exact, coordinates, damping, keepBest);
+    }
+
+    @Override
+    public String label() {
+        return "adjusted";
+    }
+
+    @Override
+    public Set<Statistic> needs() {
+        return EnumSet.of(Statistic.GRAM, Statistic.HELD_OUT);
+    }
+
+    @Override
+    public LayerResult prune(LayerContext layer, Sparsity sparsity) {
+        Admission.check(layer, sparsity);
+        var stats = layer.stats().fit();
+        Admission.checkWidth(layer, stats.gram().matrix().size(0));
+        try (var scope = Scope.open()) {
+            var error =
+                    LeastSquares.of(
+                            layer.dense(), stats.gram(), Optional.empty(), coordinates, damping);
+            Tensor v = error.enter(layer.weight());
+            Mask mask = Mask.ofNonZero(v);
+            if (soft > 0 || !mask.matches(sparsity)) { // some of what was kept may be zero
+                v = error.descendSparse(v, soft, comparison, sparsity);
+                mask = comparison.largest(v, sparsity);
+            }
+            Tensor weight = mask.applyTo(error.leave(error.solve(v, mask, exact)));
+            var adjusted = new LayerResult(weight, mask, List.of());
+            var result = keepBest ? best(layer, adjusted) : adjusted;
+            scope.release(result.weight());
+            return result;
+        }
+    }
+
+    /// The paper's early exit, layer by layer: of what the sparse steps left, the one with the
+    /// least error on the tokens held out; on all tokens if none are.
+    private static LayerResult best(LayerContext layer, LayerResult adjusted) {
+        var judge = layer.stats().split().map(LayerStats.Split::heldOut).orElse(layer.stats());
+        double least = LayerError.of(judge, layer.dense(), adjusted.weight()).relative();
+        var best = adjusted;
+        for (int i = 0; i < layer.earlier().size(); i++) {
+            Tensor weight = layer.earlier().get(i);
+            var mask = Mask.ofNonZero(weight);
+            double error = LayerError.of(judge, layer.dense(), weight).relative();
+            if (mask.pruned() > 0 && error < least) {
+                least = error;
+                best =
+                        new LayerResult(
+                                copy(weight),
+                                mask,
+                                List.of(
+                                        "kept as step %d left it: no later one is better on the tokens held out"
+                                                .formatted(i + 1)));
+            }
+        }
+        return best;
+    }
+
+    private static Tensor copy(Tensor weight) {
+        return Tensor.empty(weight.shape()).copy_(weight);
+    }
+}

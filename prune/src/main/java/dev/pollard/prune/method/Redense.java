@@ -1,0 +1,94 @@
+package dev.pollard.prune.method;
+
+import dev.pollard.prune.LayerContext;
+import dev.pollard.prune.LayerPruner;
+import dev.pollard.prune.LayerResult;
+import dev.pollard.prune.Mask;
+import dev.pollard.prune.Sparsity;
+import dev.pollard.prune.solver.Coordinates;
+import dev.pollard.prune.solver.LeastSquares;
+import dev.pollard.stats.Gram;
+import dev.pollard.stats.Statistic;
+import dev.pollard.tensor.Scope;
+import dev.pollard.tensor.Tensor;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+
+/// SDS's second step: from the sparse weights W_s, all entries free, back towards the outputs of
+/// the dense layer, but not all the way: the weights that come back stay small, and so the model
+/// that results is dense and easy to prune.
+///
+/// `W_r = argmin ‖W_d X_t − W X‖² + λ₁ ‖W‖₁ + λ₂ ‖W‖²`, started at W_s (Li et al., arXiv
+/// 2408.10473,
+/// eq. 3). Without the residue of W_s the minimum would be W_d itself, or near it: what holds W_r
+/// back is how far the solver goes.
+///
+/// @param data whose inputs the layer is rebuilt on
+/// @param solver how the minimum is approached
+/// @param coordinates units of the weights
+/// @param l1 λ₁, times the mean absolute weight
+/// @param l2 λ₂
+/// @param damping added to the diagonal of the Gram, as a fraction of its mean
+record Redense(
+        Data data, Solver solver, Coordinates coordinates, double l1, double l2, double damping)
+        implements LayerPruner {
+    /// Inputs of student and teacher.
+    enum Data {
+        /// Both of the sparse model (the paper's SD-data).
+        SD,
+        /// Both of the dense model (DD-data).
+        DD,
+        /// Both of the model rebuilt so far (KD-data).
+        KD,
+        /// Student of the sparse model, teacher of the dense.
+        CROSS
+    }
+
+    /// How the minimum is approached, and how W_s holds on.
+    sealed interface Solver {
+        /// So many proximal gradient steps, and no more.
+        record Gradient(int steps) implements Solver {}
+
+        /// Exactly, with `μ ‖W − W_s‖²` added.
+        record ProximalPoint(double mu) implements Solver {}
+    }
+
+    @Override
+    public String label() {
+        return "dense again";
+    }
+
+    @Override
+    public Set<Statistic> needs() {
+        return switch (data) {
+            case SD, KD -> EnumSet.of(Statistic.GRAM, Statistic.HELD_OUT);
+            case DD -> EnumSet.of(Statistic.GRAM, Statistic.DENSE_GRAM, Statistic.HELD_OUT);
+            case CROSS -> EnumSet.of(Statistic.GRAM, Statistic.CROSS_GRAM, Statistic.HELD_OUT);
+        };
+    }
+
+    @Override
+    public LayerResult prune(LayerContext layer, Sparsity sparsity) {
+        Admission.check(layer, sparsity);
+        var stats = layer.stats().fit();
+        Gram inputs = data == Data.DD ? stats.dense() : stats.gram();
+        Admission.checkWidth(layer, inputs.matrix().size(0));
+        Optional<Gram> cross = data == Data.CROSS ? Optional.of(stats.cross()) : Optional.empty();
+        try (var scope = Scope.open()) {
+            var error = LeastSquares.of(layer.dense(), inputs, cross, coordinates, damping);
+            Tensor start = error.enter(layer.weight());
+            Tensor dense =
+                    switch (solver) {
+                        case Solver.Gradient(int steps) -> error.descend(start, steps, l1, l2);
+                        case Solver.ProximalPoint(double mu) ->
+                                error.proximalPoint(start, mu, l1, l2);
+                    };
+            Tensor weight = error.leave(dense);
+            int rows = Math.toIntExact(weight.size(0));
+            int columns = Math.toIntExact(weight.size(1));
+            return new LayerResult(scope.release(weight), Mask.full(rows, columns), List.of());
+        }
+    }
+}

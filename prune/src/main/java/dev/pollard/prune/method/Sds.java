@@ -1,0 +1,249 @@
+package dev.pollard.prune.method;
+
+import dev.pollard.prune.LayerPruner;
+import dev.pollard.prune.Method;
+import dev.pollard.prune.Pass;
+import dev.pollard.prune.Sweep;
+import dev.pollard.prune.Sweep.Capture;
+import dev.pollard.prune.Sweep.Flow;
+import dev.pollard.prune.solver.Coordinates;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
+
+/// Sparse-Dense-Sparse: prune, rebuild a dense model that stays near the sparse one, prune that,
+/// and
+/// adjust the weights that are left (Li et al.: Enhancing One-shot Pruned Pre-trained Language
+/// Models through Sparse-Dense-Sparse Mechanism, arXiv 2408.10473).
+///
+/// 1. sparse: `W_s`, by any pruner of the catalogue;
+/// 2. dense: [Redense], from W_s towards the dense layer's outputs, all entries free;
+/// 3. sparse: the rebuilt weights are pruned, and [Adjust] moves them towards the outputs of the
+///    *original* dense layer.
+///
+/// Steps 2 and 3 may be repeated. Without them, with the adjustment alone, it is the *control*:
+/// what
+/// SDS is worth is the difference to it.
+///
+/// @param base prunes first
+/// @param second prunes what was rebuilt
+/// @param schedule whether all steps are taken in one block before the next, or each in the whole
+///     model
+/// @param rounds of dense and sparse; 0 is the control
+public record Sds(
+        LayerPruner base,
+        LayerPruner second,
+        Schedule schedule,
+        int rounds,
+        Redense redense,
+        Adjust adjust)
+        implements Method {
+    static final Setting.Choice PRESET =
+            new Setting.Choice(
+                    "preset",
+                    "default",
+                    List.of("default", "paper", "rounds"),
+                    "other defaults: default is what measured best, paper the paper's own");
+    static final Setting.Choice BASE =
+            new Setting.Choice("base", "sparsegpt", Methods.PRUNERS, "prunes first");
+    static final Setting.Choice SECOND =
+            new Setting.Choice(
+                    "second",
+                    "wanda",
+                    Stream.concat(Stream.of("base"), Methods.PRUNERS.stream()).toList(),
+                    "prunes what was rebuilt");
+    static final Setting.Choice SCHEDULE =
+            new Setting.Choice(
+                    "schedule",
+                    "block",
+                    List.of("block", "model"),
+                    "all steps in one block before the next, or each through the whole model");
+    static final Setting.Whole ROUNDS =
+            new Setting.Whole(
+                    "rounds", 3, 0, 100, "of dense and sparse; 0 leaves adjustment alone");
+    static final Setting.Choice DATA =
+            new Setting.Choice(
+                    "data",
+                    "sd",
+                    List.of("sd", "dd", "kd", "cross"),
+                    "inputs that layers are rebuilt on: of the sparse, the dense, the rebuilt model, or of the sparse with the dense as teacher");
+    static final Setting.Choice SOLVER =
+            new Setting.Choice(
+                    "solver",
+                    "proximal",
+                    List.of("proximal", "gradient"),
+                    "rebuilds: a proximal point, solved exactly, or proximal gradient steps");
+    static final Setting.Real PULL =
+            new Setting.Real(
+                    "pull",
+                    0.1,
+                    1e-9,
+                    1e9,
+                    "of the sparse weights on the rebuilt ones, for solver=proximal");
+    static final Setting.Whole STEPS =
+            new Setting.Whole("steps", 30, 1, 100_000, "for solver=gradient");
+    static final Setting.Choice COORDINATES =
+            new Setting.Choice(
+                    "coordinates",
+                    "scaled",
+                    List.of("scaled", "raw"),
+                    "weights times the root mean square of their inputs, or as they are");
+    static final Setting.Real L1 =
+            new Setting.Real("l1", 0.0, 0, 1e6, "regularisation, times the mean absolute weight");
+    static final Setting.Real L2 = new Setting.Real("l2", 0.0, 0, 1e6, "regularisation");
+    static final Setting.Whole SOFT =
+            new Setting.Whole("soft", 0, 0, 100_000, "adjustment steps with a soft mask");
+    static final Setting.Whole EXACT =
+            new Setting.Whole(
+                    "exact", 10, 0, 100_000, "conjugate gradient steps on the mask that came out");
+    static final Setting.Real DAMPING =
+            new Setting.Real(
+                    "damping",
+                    0.01,
+                    0,
+                    1,
+                    "added to the diagonal of the inputs' Gram matrix, as a fraction of its mean");
+    static final Setting.Choice KEEP =
+            new Setting.Choice(
+                    "keep",
+                    "best",
+                    List.of("best", "last"),
+                    "of a layer's sparse steps, by the error on calibration text held out");
+
+    static final List<Setting> SETTINGS =
+            List.of(
+                    PRESET,
+                    BASE,
+                    SECOND,
+                    SCHEDULE,
+                    ROUNDS,
+                    DATA,
+                    SOLVER,
+                    PULL,
+                    STEPS,
+                    COORDINATES,
+                    L1,
+                    L2,
+                    SOFT,
+                    EXACT,
+                    DAMPING,
+                    KEEP);
+
+    /// What a preset sets in place of the defaults.
+    static final Map<String, Map<String, String>> PRESETS =
+            Map.of(
+                    "paper",
+                    Map.ofEntries(
+                            Map.entry("second", "base"),
+                            Map.entry("schedule", "model"),
+                            Map.entry("rounds", "1"),
+                            Map.entry("solver", "gradient"),
+                            Map.entry("steps", "200"),
+                            Map.entry("coordinates", "raw"),
+                            Map.entry("l1", "0.1"),
+                            Map.entry("l2", "0.1"),
+                            Map.entry("soft", "200"),
+                            Map.entry("exact", "0"),
+                            Map.entry("damping", "0")),
+                    "rounds",
+                    Map.of("rounds", "8"));
+
+    /// @throws IllegalArgumentException if the settings do not go together
+    static Sds of(Settings settings, LayerPruner base, LayerPruner second) {
+        var coordinates = constant(Coordinates.class, settings.get(COORDINATES));
+        double damping = settings.get(DAMPING);
+        var solver =
+                settings.get(SOLVER).equals("gradient")
+                        ? new Redense.Solver.Gradient(settings.get(STEPS))
+                        : new Redense.Solver.ProximalPoint(settings.get(PULL));
+        return new Sds(
+                base,
+                second,
+                constant(Schedule.class, settings.get(SCHEDULE)),
+                settings.get(ROUNDS),
+                new Redense(
+                        constant(Redense.Data.class, settings.get(DATA)),
+                        solver,
+                        coordinates,
+                        settings.get(L1),
+                        settings.get(L2),
+                        damping),
+                new Adjust(
+                        base.comparison(),
+                        settings.get(SOFT),
+                        settings.get(EXACT),
+                        coordinates,
+                        damping,
+                        settings.get(KEEP).equals("best")));
+    }
+
+    private static <E extends Enum<E>> E constant(Class<E> type, String word) {
+        return Enum.valueOf(type, word.toUpperCase(Locale.ROOT));
+    }
+
+    /// @throws IllegalArgumentException if the data are those of rebuilt blocks and there are none
+    public Sds {
+        if (redense.data() == Redense.Data.KD && schedule == Schedule.BLOCK) {
+            throw new IllegalArgumentException(
+                    "data=kd needs schedule=model: block by block, nothing before a layer is rebuilt");
+        }
+    }
+
+    /// Adjustment without rebuilding, by as many steps.
+    @Override
+    public Optional<Control> control() {
+        if (rounds == 0) {
+            return Optional.empty();
+        }
+        var alone = new Sds(base, second, schedule, 0, redense, adjust.times(rounds));
+        return Optional.of(
+                new Control(
+                        "adjustment alone",
+                        "the first pruning and the adjustment, without rebuilding between them",
+                        alone));
+    }
+
+    /// In which order steps and blocks are gone through.
+    enum Schedule {
+        /// All steps in a block, on inputs captured once, then the next block.
+        BLOCK,
+        /// Every step through the whole model, then the next step: the paper's.
+        MODEL
+    }
+
+    @Override
+    public List<Pass> passes() {
+        return switch (schedule) {
+            case BLOCK -> List.of(new Sweep(steps(), Capture.ONCE, Flow.LEFT));
+            case MODEL -> {
+                var passes = new ArrayList<Pass>();
+                passes.add(new Sweep(base));
+                for (int round = 0; round < rounds; round++) {
+                    // Inputs of the sparse model throughout, or of the one rebuilt so far.
+                    var flow = redense.data() == Redense.Data.KD ? Flow.LEFT : Flow.ENTERED;
+                    passes.add(new Sweep(List.of(redense), Capture.ONCE, flow));
+                    passes.add(new Sweep(List.of(second, adjust), Capture.ONCE, Flow.LEFT));
+                }
+                if (rounds == 0) {
+                    passes.add(new Sweep(adjust));
+                }
+                yield List.copyOf(passes);
+            }
+        };
+    }
+
+    private List<LayerPruner> steps() {
+        var steps = new ArrayList<LayerPruner>();
+        steps.add(base);
+        for (int round = 0; round < rounds; round++) {
+            steps.addAll(List.of(redense, second, adjust));
+        }
+        if (rounds == 0) {
+            steps.add(adjust);
+        }
+        return steps;
+    }
+}

@@ -1,0 +1,151 @@
+package dev.pollard.prune.solver;
+
+import dev.pollard.prune.Comparison;
+import dev.pollard.prune.Mask;
+import dev.pollard.prune.Sparsity;
+import dev.pollard.stats.Gram;
+import dev.pollard.tensor.Scope;
+import dev.pollard.tensor.Tensor;
+import java.util.Optional;
+
+/// A layer's output error as a function of its weights, and ways down it:
+///
+/// `f(W) = ‖W_d X_t − W X‖² / tokens + λ ‖W − W_d‖²`
+///
+/// for dense weights W_d, inputs X and the teacher's inputs X_t, mostly X itself. In the
+/// coordinates `V = W S` it is `tr(V A Vᵀ) − 2 tr(V Bᵀ)` and a constant, with A of [Normal] and
+/// `B = (W_d C + λ W_d) S⁻¹`, `C = X_t Xᵀ / tokens`; half its gradient is `V A − B`. So a step
+/// costs
+/// one product `[out, in] · [in, in]`, however many tokens there were.
+public final class LeastSquares {
+    private final Normal normal;
+    private final Tensor b; // [out, in]
+
+    private LeastSquares(Normal normal, Tensor b) {
+        this.normal = normal;
+        this.b = b;
+    }
+
+    /// @param dense W_d, `[out, in]` float32
+    /// @param inputs the Gram of X
+    /// @param cross C, if the teacher's inputs are others
+    /// @param damping λ as a fraction of the mean of the Gram's diagonal
+    /// @throws UnusableStatisticsException if the Gram is not finite
+    public static LeastSquares of(
+            Tensor dense,
+            Gram inputs,
+            Optional<Gram> cross,
+            Coordinates coordinates,
+            double damping) {
+        var normal = Normal.of(inputs, coordinates, damping);
+        try (var scope = Scope.open()) {
+            Tensor aim =
+                    cross.isPresent()
+                            ? dense.matmul(cross.get().matrix()).add_(dense, normal.lambda())
+                            : dense.matmul(normal.damped());
+            return new LeastSquares(normal, scope.release(aim.div(normal.scale())));
+        }
+    }
+
+    /// V of W, `[out, in]`.
+    public Tensor enter(Tensor weight) {
+        return weight.mul(normal.scale());
+    }
+
+    /// W of V, `[out, in]`.
+    public Tensor leave(Tensor v) {
+        return v.div(normal.scale());
+    }
+
+    /// `B − V A`, the direction of steepest descent.
+    private Tensor descent(Tensor v) {
+        return copy(b).addmm_(v, normal.matrix(), -1);
+    }
+
+    private double step() {
+        return 1 / normal.largestEigenvalue();
+    }
+
+    /// Proximal gradient descent from `start` on `f + λ₁ u ‖V‖₁ + λ₂ ‖V‖²`, u the mean absolute
+    /// value of `start`, with step 1 / L, L the largest eigenvalue of A.
+    ///
+    /// @param l1 λ₁
+    /// @param l2 λ₂
+    /// @return V after `steps` steps, in the current scope
+    public Tensor descend(Tensor start, int steps, double l1, double l2) {
+        Tensor v = copy(start);
+        double threshold = step() * l1 * start.abs().mean().item();
+        for (int k = 0; k < steps; k++) {
+            try (var _ = Scope.open()) {
+                Tensor next = descent(v).mul_(step()).add_(v);
+                v.copy_(shrunk(next, threshold)).mul_(1 / (1 + step() * l2));
+            }
+        }
+        return v;
+    }
+
+    /// The proximal point of `start`: the minimum of `f + μ ‖V − start‖² + λ₂ ‖V‖²`, then one
+    /// soft threshold `λ₁ u`. Solved exactly by a Cholesky factor of A + (μ + λ₂) I.
+    ///
+    /// @param mu μ: how strongly the result is held at `start`
+    /// @return V, in the current scope
+    public Tensor proximalPoint(Tensor start, double mu, double l1, double l2) {
+        try (var scope = Scope.open()) {
+            Tensor v = copy(b).add_(start, mu).matmul(normal.inverse(mu + l2));
+            return scope.release(shrunk(v, l1 * start.abs().mean().item()));
+        }
+    }
+
+    private static Tensor shrunk(Tensor v, double threshold) {
+        return threshold > 0 ? v.softThreshold(threshold) : v;
+    }
+
+    /// Gradient descent from `start`, after every step of which the weights of largest `|V|` are
+    /// chosen anew and the others set to zero.
+    ///
+    /// @return V of the pattern, in the current scope
+    public Tensor descendSparse(Tensor start, int steps, Comparison comparison, Sparsity sparsity) {
+        Tensor v = copy(start);
+        for (int k = 0; k < steps; k++) {
+            try (var _ = Scope.open()) {
+                Tensor next = descent(v).mul_(step()).add_(v);
+                v.copy_(comparison.largest(next, sparsity).applyTo(next));
+            }
+        }
+        return v;
+    }
+
+    /// The minimum of f over the weights that `mask` keeps, by conjugate gradients: every row is a
+    /// system of its own, and has its own step lengths.
+    ///
+    /// @return V, zero where the mask is false, in the current scope
+    public Tensor solve(Tensor start, Mask mask, int steps) {
+        try (var scope = Scope.open()) {
+            Tensor kept = mask.applyTo(Tensor.full(1, start.shape())); // [out, in] of 0 and 1
+            Tensor v = start.mul(kept);
+            Tensor r = descent(v).mul_(kept);
+            Tensor p = copy(r);
+            Tensor rr = squaredRows(r); // [out, 1]
+            for (int k = 0; k < steps; k++) {
+                try (var _ = Scope.open()) {
+                    Tensor q = p.matmul(normal.matrix()).mul_(kept);
+                    Tensor alpha = rr.div(p.mul(q).sum(1).unsqueeze(1).add_(Float.MIN_NORMAL));
+                    v.addcmul_(p, alpha, 1);
+                    r.addcmul_(q, alpha, -1);
+                    Tensor left = squaredRows(r);
+                    p.mul_(left.div(rr.add_(Float.MIN_NORMAL))).add_(r);
+                    rr.copy_(left);
+                }
+            }
+            return scope.release(v);
+        }
+    }
+
+    private static Tensor squaredRows(Tensor r) {
+        return r.square().sum(1).unsqueeze(1);
+    }
+
+    private static Tensor copy(Tensor tensor) {
+        return Tensor.empty(tensor.shape()).copy_(tensor);
+    }
+}
