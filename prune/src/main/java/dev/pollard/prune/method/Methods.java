@@ -102,7 +102,8 @@ public final class Methods {
         ///
         /// @throws IllegalArgumentException if a name is unknown or a value not allowed
         public Settings settings(Map<String, String> given) {
-            var merged = new HashMap<>(presets.getOrDefault(given.get(PRESET), Map.of()));
+            var merged =
+                    new HashMap<>(presets.getOrDefault(given.getOrDefault(PRESET, ""), Map.of()));
             merged.putAll(given);
             return Settings.of(key, settings, merged);
         }

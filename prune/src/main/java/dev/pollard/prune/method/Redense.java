@@ -1,5 +1,6 @@
 package dev.pollard.prune.method;
 
+import dev.pollard.prune.Comparison;
 import dev.pollard.prune.LayerContext;
 import dev.pollard.prune.LayerPruner;
 import dev.pollard.prune.LayerResult;
@@ -25,6 +26,7 @@ import java.util.Set;
 /// eq. 3). Without the residue of W_s the minimum would be W_d itself, or near it: what holds W_r
 /// back is how far the solver goes.
 ///
+/// @param comparison which weights compete: those of the method that pruned
 /// @param data whose inputs the layer is rebuilt on
 /// @param solver how the minimum is approached
 /// @param coordinates units of the weights
@@ -32,7 +34,13 @@ import java.util.Set;
 /// @param l2 λ₂
 /// @param damping added to the diagonal of the Gram, as a fraction of its mean
 record Redense(
-        Data data, Solver solver, Coordinates coordinates, double l1, double l2, double damping)
+        Comparison comparison,
+        Data data,
+        Solver solver,
+        Coordinates coordinates,
+        double l1,
+        double l2,
+        double damping)
         implements LayerPruner {
     /// Inputs of student and teacher.
     enum Data {
@@ -51,8 +59,9 @@ record Redense(
         /// So many proximal gradient steps, and no more.
         record Gradient(int steps) implements Solver {}
 
-        /// Exactly, with `μ ‖W − W_s‖²` added.
-        record ProximalPoint(double mu) implements Solver {}
+        /// So many steps between the minimum near a sparse matrix and the sparse matrix near it,
+        /// see [LeastSquares#approach]. After one step: the minimum with `ρ ‖W − W_s‖²` added.
+        record Alternating(int steps, double rho, double growth) implements Solver {}
     }
 
     @Override
@@ -82,8 +91,9 @@ record Redense(
             Tensor dense =
                     switch (solver) {
                         case Solver.Gradient(int steps) -> error.descend(start, steps, l1, l2);
-                        case Solver.ProximalPoint(double mu) ->
-                                error.proximalPoint(start, mu, l1, l2);
+                        case Solver.Alternating(int steps, double rho, double growth) ->
+                                error.approach(
+                                        start, steps, rho, growth, l1, l2, comparison, sparsity);
                     };
             Tensor weight = error.leave(dense);
             int rows = Math.toIntExact(weight.size(0));

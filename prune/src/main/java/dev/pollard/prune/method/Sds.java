@@ -63,7 +63,7 @@ public record Sds(
                     "all steps in one block before the next, or each through the whole model");
     static final Setting.Whole ROUNDS =
             new Setting.Whole(
-                    "rounds", 3, 0, 100, "of dense and sparse; 0 leaves adjustment alone");
+                    "rounds", 1, 0, 100, "of dense and sparse; 0 leaves adjustment alone");
     static final Setting.Choice DATA =
             new Setting.Choice(
                     "data",
@@ -73,18 +73,18 @@ public record Sds(
     static final Setting.Choice SOLVER =
             new Setting.Choice(
                     "solver",
-                    "proximal",
-                    List.of("proximal", "gradient"),
-                    "rebuilds: a proximal point, solved exactly, or proximal gradient steps");
+                    "alternating",
+                    List.of("alternating", "gradient"),
+                    "rebuilds: by alternating between a minimum and the pattern, or by proximal"
+                            + " gradient steps");
+    static final Setting.Whole STEPS =
+            new Setting.Whole("steps", 24, 1, 100_000, "of the solver: how far it goes");
     static final Setting.Real PULL =
             new Setting.Real(
-                    "pull",
-                    0.1,
-                    1e-9,
-                    1e9,
-                    "of the sparse weights on the rebuilt ones, for solver=proximal");
-    static final Setting.Whole STEPS =
-            new Setting.Whole("steps", 30, 1, 100_000, "for solver=gradient");
+                    "pull", 0.1, 1e-9, 1e9, "of the pattern at first, for solver=alternating");
+    static final Setting.Real GROWTH =
+            new Setting.Real(
+                    "growth", 1.4, 1, 1e3, "of the pull every 3 steps, for solver=alternating");
     static final Setting.Choice COORDINATES =
             new Setting.Choice(
                     "coordinates",
@@ -122,8 +122,9 @@ public record Sds(
                     ROUNDS,
                     DATA,
                     SOLVER,
-                    PULL,
                     STEPS,
+                    PULL,
+                    GROWTH,
                     COORDINATES,
                     L1,
                     L2,
@@ -149,7 +150,7 @@ public record Sds(
                             Map.entry("exact", "0"),
                             Map.entry("damping", "0")),
                     "rounds",
-                    Map.of("rounds", "8"));
+                    Map.of("rounds", "2"));
 
     /// @throws IllegalArgumentException if the settings do not go together
     static Sds of(Settings settings, LayerPruner base, LayerPruner second) {
@@ -158,13 +159,15 @@ public record Sds(
         var solver =
                 settings.get(SOLVER).equals("gradient")
                         ? new Redense.Solver.Gradient(settings.get(STEPS))
-                        : new Redense.Solver.ProximalPoint(settings.get(PULL));
+                        : new Redense.Solver.Alternating(
+                                settings.get(STEPS), settings.get(PULL), settings.get(GROWTH));
         return new Sds(
                 base,
                 second,
                 constant(Schedule.class, settings.get(SCHEDULE)),
                 settings.get(ROUNDS),
                 new Redense(
+                        base.comparison(),
                         constant(Redense.Data.class, settings.get(DATA)),
                         solver,
                         coordinates,

@@ -18,6 +18,8 @@ import java.util.Optional;
 /// costs
 /// one product `[out, in] · [in, in]`, however many tokens there were.
 public final class LeastSquares {
+    private static final int SAME_RHO = 3;
+
     private final Normal normal;
     private final Tensor b; // [out, in]
 
@@ -84,14 +86,48 @@ public final class LeastSquares {
         return v;
     }
 
-    /// The proximal point of `start`: the minimum of `f + μ ‖V − start‖² + λ₂ ‖V‖²`, then one
-    /// soft threshold `λ₁ u`. Solved exactly by a Cholesky factor of A + (μ + λ₂) I.
+    /// Towards a dense V near which there is a sparse one: alternates between
     ///
-    /// @param mu μ: how strongly the result is held at `start`
-    /// @return V, in the current scope
-    public Tensor proximalPoint(Tensor start, double mu, double l1, double l2) {
+    /// - `V = argmin f + ρ ‖V − (Z − U)‖² + λ₂ ‖V‖²`, solved exactly,
+    /// - `Z` = the largest of `V + U`, as many as the pattern allows, and
+    /// - `U = U + V − Z`,
+    ///
+    /// from `Z = start`, `U = 0`. The first V is the proximal point of `start`; the further it goes
+    /// on, and the larger ρ, the nearer V is to the pattern. This is the method of multipliers that
+    /// ALPS prunes with (Meng et al., arXiv 2406.07831, eq. 4), with V in place of Z as the result.
+    ///
+    /// @param rho ρ in the first steps
+    /// @param growth factor of ρ after every [#SAME_RHO] steps
+    /// @param l1 soft threshold of the result, times the mean absolute value of `start`
+    /// @return V, dense, in the current scope
+    public Tensor approach(
+            Tensor start,
+            int steps,
+            double rho,
+            double growth,
+            double l1,
+            double l2,
+            Comparison comparison,
+            Sparsity sparsity) {
         try (var scope = Scope.open()) {
-            Tensor v = copy(b).add_(start, mu).matmul(normal.inverse(mu + l2));
+            Tensor z = copy(start);
+            Tensor u = Tensor.zeros(start.shape());
+            Tensor v = copy(start);
+            for (int k = 0; k < steps; k++) {
+                if (k > 0 && k % SAME_RHO == 0) {
+                    rho *= growth;
+                    u.mul_(1 / growth); // ρ U is the multiplier, and stays
+                }
+                try (var _ = Scope.open()) {
+                    Tensor aim = copy(b).add_(z, rho).add_(u, -rho);
+                    v.copy_(aim.matmul(normal.inverse(rho + l2)));
+                    if (k < steps - 1) {
+                        u.add_(v);
+                        z.copy_(comparison.largest(u, sparsity).applyTo(u));
+                        u.add_(z, -1);
+                    }
+                }
+            }
             return scope.release(shrunk(v, l1 * start.abs().mean().item()));
         }
     }

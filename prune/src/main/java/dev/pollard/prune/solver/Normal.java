@@ -3,6 +3,8 @@ package dev.pollard.prune.solver;
 import dev.pollard.stats.Gram;
 import dev.pollard.tensor.Scope;
 import dev.pollard.tensor.Tensor;
+import java.util.HashMap;
+import java.util.Map;
 
 /// The left-hand side of a layer's normal equations: the Gram matrix `H` of its inputs, damped, in
 /// the coordinates `V = W S` that the solvers step in, `A = S⁻¹ (H + λI) S⁻¹`. S is the root of the
@@ -20,6 +22,7 @@ final class Normal implements AutoCloseable {
     private final Tensor scale;
     private final double lambda;
     private final double largestEigenvalue;
+    private final Map<Double, Tensor> inverses = new HashMap<>();
 
     private Normal(
             Tensor damped, Tensor matrix, Tensor scale, double lambda, double largestEigenvalue) {
@@ -101,13 +104,17 @@ final class Normal implements AutoCloseable {
         return largestEigenvalue;
     }
 
-    /// `(A + μI)⁻¹ [in, in]` float32, in the current scope.
-    Tensor inverse(double mu) {
-        try (var scope = Scope.open()) {
-            int n = Math.toIntExact(matrix.size(0));
-            Tensor a = matrix.toFloat64().addToDiagonal_(Tensor.full(mu, n).toFloat64());
-            return scope.release(a.cholesky().choleskyInverse().toFloat32());
-        }
+    /// `(A + μI)⁻¹ [in, in]` float32; made once for each μ, and freed with this.
+    synchronized Tensor inverse(double mu) {
+        return inverses.computeIfAbsent(
+                mu,
+                _ -> {
+                    try (var scope = Scope.open()) {
+                        Tensor shift = Tensor.full(mu, matrix.size(0)).toFloat64();
+                        Tensor a = matrix.toFloat64().addToDiagonal_(shift);
+                        return scope.keep(a.cholesky().choleskyInverse().toFloat32());
+                    }
+                });
     }
 
     @Override
@@ -115,5 +122,6 @@ final class Normal implements AutoCloseable {
         damped.close();
         matrix.close();
         scale.close();
+        inverses.values().forEach(Tensor::close);
     }
 }
