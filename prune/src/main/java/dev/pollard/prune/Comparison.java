@@ -18,6 +18,11 @@ public sealed interface Comparison {
     /// The weights of `width` consecutive columns, all rows together.
     record Columns(int width) implements Comparison {}
 
+    /// `weight` with all but its largest entries set to zero, see [#largest].
+    default Tensor nearest(Tensor weight, Sparsity sparsity) {
+        return largest(weight, sparsity).applyTo(weight);
+    }
+
     /// Keeps the weights of largest absolute value, as many as the pattern allows.
     ///
     /// @param weight `[out, in]` float32; in which units decides what is large

@@ -66,10 +66,11 @@ record Adjust(
             Tensor v = error.enter(layer.weight());
             Mask mask = Mask.ofNonZero(v);
             if (soft > 0 || !mask.matches(sparsity)) { // some of what was kept may be zero
-                v = error.descendSparse(v, soft, comparison, sparsity);
+                v = error.descendSparse(v, soft, next -> comparison.nearest(next, sparsity));
                 mask = comparison.largest(v, sparsity);
             }
-            Tensor weight = mask.applyTo(error.leave(error.solve(v, mask, exact)));
+            Tensor kept = mask.applyTo(Tensor.full(1, v.shape()));
+            Tensor weight = mask.applyTo(error.leave(error.solve(v, kept, exact)));
             var adjusted = new LayerResult(weight, mask, List.of());
             var result = keepBest ? best(layer, adjusted) : adjusted;
             scope.release(result.weight());

@@ -93,7 +93,13 @@ record Redense(
                         case Solver.Gradient(int steps) -> error.descend(start, steps, l1, l2);
                         case Solver.Alternating(int steps, double rho, double growth) ->
                                 error.approach(
-                                        start, steps, rho, growth, l1, l2, comparison, sparsity);
+                                        start,
+                                        steps,
+                                        rho,
+                                        growth,
+                                        l1,
+                                        l2,
+                                        v -> comparison.nearest(v, sparsity));
                     };
             Tensor weight = error.leave(dense);
             int rows = Math.toIntExact(weight.size(0));

@@ -1,8 +1,5 @@
 package dev.pollard.prune.solver;
 
-import dev.pollard.prune.Comparison;
-import dev.pollard.prune.Mask;
-import dev.pollard.prune.Sparsity;
 import dev.pollard.stats.Gram;
 import dev.pollard.tensor.Scope;
 import dev.pollard.tensor.Tensor;
@@ -22,6 +19,12 @@ public final class LeastSquares {
 
     private final Normal normal;
     private final Tensor b; // [out, in]
+
+    /// The nearest matrix of a pattern: the largest entries stay, the others become zero.
+    @FunctionalInterface
+    public interface Projection {
+        Tensor nearest(Tensor v);
+    }
 
     private LeastSquares(Normal normal, Tensor b) {
         this.normal = normal;
@@ -89,7 +92,7 @@ public final class LeastSquares {
     /// Towards a dense V near which there is a sparse one: alternates between
     ///
     /// - `V = argmin f + ρ ‖V − (Z − U)‖² + λ₂ ‖V‖²`, solved exactly,
-    /// - `Z` = the largest of `V + U`, as many as the pattern allows, and
+    /// - `Z` = what is nearest to `V + U` in the pattern, and
     /// - `U = U + V − Z`,
     ///
     /// from `Z = start`, `U = 0`. The first V is the proximal point of `start`; the further it goes
@@ -107,8 +110,7 @@ public final class LeastSquares {
             double growth,
             double l1,
             double l2,
-            Comparison comparison,
-            Sparsity sparsity) {
+            Projection pattern) {
         try (var scope = Scope.open()) {
             Tensor z = copy(start);
             Tensor u = Tensor.zeros(start.shape());
@@ -123,7 +125,7 @@ public final class LeastSquares {
                     v.copy_(aim.matmul(normal.inverse(rho + l2)));
                     if (k < steps - 1) {
                         u.add_(v);
-                        z.copy_(comparison.largest(u, sparsity).applyTo(u));
+                        z.copy_(pattern.nearest(u));
                         u.add_(z, -1);
                     }
                 }
@@ -136,28 +138,27 @@ public final class LeastSquares {
         return threshold > 0 ? v.softThreshold(threshold) : v;
     }
 
-    /// Gradient descent from `start`, after every step of which the weights of largest `|V|` are
-    /// chosen anew and the others set to zero.
+    /// Projected gradient descent from `start`: after every step the mask is chosen anew.
     ///
     /// @return V of the pattern, in the current scope
-    public Tensor descendSparse(Tensor start, int steps, Comparison comparison, Sparsity sparsity) {
+    public Tensor descendSparse(Tensor start, int steps, Projection pattern) {
         Tensor v = copy(start);
         for (int k = 0; k < steps; k++) {
             try (var _ = Scope.open()) {
                 Tensor next = descent(v).mul_(step()).add_(v);
-                v.copy_(comparison.largest(next, sparsity).applyTo(next));
+                v.copy_(pattern.nearest(next));
             }
         }
         return v;
     }
 
-    /// The minimum of f over the weights that `mask` keeps, by conjugate gradients: every row is a
+    /// The minimum of f over some of the weights, by conjugate gradients: every row is a
     /// system of its own, and has its own step lengths.
     ///
-    /// @return V, zero where the mask is false, in the current scope
-    public Tensor solve(Tensor start, Mask mask, int steps) {
+    /// @param kept `[out, in]`, 1 where a weight may differ from 0, and 0
+    /// @return V, zero where `kept` is, in the current scope
+    public Tensor solve(Tensor start, Tensor kept, int steps) {
         try (var scope = Scope.open()) {
-            Tensor kept = mask.applyTo(Tensor.full(1, start.shape())); // [out, in] of 0 and 1
             Tensor v = start.mul(kept);
             Tensor r = descent(v).mul_(kept);
             Tensor p = copy(r);
