@@ -464,7 +464,9 @@ public final class Driver {
                             error.relative(),
                             heldOut.map(LayerError::relative).orElse(null),
                             error.kind(),
-                            result.mask().pruned() == 0 ? null : moved(layer.earlier(), mask),
+                            result.mask().pruned() == 0
+                                    ? null
+                                    : moved(layer.earlier(), mask, sparsity),
                             (System.nanoTime() - start) / 1e9,
                             result.notes(),
                             Histogram.of(layer.dense(), bound),
@@ -482,10 +484,10 @@ public final class Driver {
     }
 
     /// Weights that are kept now and were not by the last sparse step before; null without one.
-    private static Long moved(List<Tensor> earlier, Mask mask) {
+    private static Long moved(List<Tensor> earlier, Mask mask, Sparsity sparsity) {
         return earlier.reversed().stream()
                 .map(Mask::ofNonZero)
-                .filter(before -> before.pruned() > 0)
+                .filter(before -> before.sparsity() > sparsity.fraction() / 2) // not a dense step
                 .findFirst()
                 .map(before -> mask.keptBeyond(before))
                 .orElse(null);

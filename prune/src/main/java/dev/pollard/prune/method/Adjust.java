@@ -5,7 +5,6 @@ import dev.pollard.prune.LayerContext;
 import dev.pollard.prune.LayerError;
 import dev.pollard.prune.LayerPruner;
 import dev.pollard.prune.LayerResult;
-import dev.pollard.prune.Mask;
 import dev.pollard.prune.Sparsity;
 import dev.pollard.prune.solver.Coordinates;
 import dev.pollard.prune.solver.LeastSquares;
@@ -64,15 +63,12 @@ record Adjust(
                     LeastSquares.of(
                             layer.dense(), stats.gram(), Optional.empty(), coordinates, damping);
             Tensor v = error.enter(layer.weight());
-            Mask mask = Mask.ofNonZero(v);
-            if (soft > 0 || !mask.matches(sparsity)) { // some of what was kept may be zero
-                v = error.descendSparse(v, soft, next -> comparison.nearest(next, sparsity));
-                mask = comparison.largest(v, sparsity);
-            }
+            v = error.descendSparse(v, soft, next -> comparison.nearest(next, sparsity));
+            var mask = comparison.largest(v, sparsity); // of what is pruned already: its own
             Tensor kept = mask.applyTo(Tensor.full(1, v.shape()));
             Tensor weight = mask.applyTo(error.leave(error.solve(v, kept, exact)));
             var adjusted = new LayerResult(weight, mask, List.of());
-            var result = keepBest ? best(layer, adjusted) : adjusted;
+            var result = keepBest ? best(layer, adjusted, sparsity) : adjusted;
             scope.release(result.weight());
             return result;
         }
@@ -80,23 +76,22 @@ record Adjust(
 
     /// The paper's early exit, layer by layer: of what the sparse steps left, the one with the
     /// least error on the tokens held out; on all tokens if none are.
-    private static LayerResult best(LayerContext layer, LayerResult adjusted) {
+    private LayerResult best(LayerContext layer, LayerResult adjusted, Sparsity sparsity) {
         var judge = layer.stats().split().map(LayerStats.Split::heldOut).orElse(layer.stats());
         double least = LayerError.of(judge, layer.dense(), adjusted.weight()).relative();
         var best = adjusted;
         for (int i = 0; i < layer.earlier().size(); i++) {
             Tensor weight = layer.earlier().get(i);
-            var mask = Mask.ofNonZero(weight);
+            var mask = comparison.largest(weight, sparsity);
+            if (!mask.covers(weight)) { // a dense step
+                continue;
+            }
             double error = LayerError.of(judge, layer.dense(), weight).relative();
-            if (mask.pruned() > 0 && error < least) {
+            if (error < least) {
                 least = error;
-                best =
-                        new LayerResult(
-                                copy(weight),
-                                mask,
-                                List.of(
-                                        "kept as step %d left it: no later one is better on the tokens held out"
-                                                .formatted(i + 1)));
+                String note =
+                        "kept as step %d left it, which none after it improves on tokens held out";
+                best = new LayerResult(copy(weight), mask, List.of(note.formatted(i + 1)));
             }
         }
         return best;
