@@ -448,8 +448,6 @@ public final class Driver {
             Invariants.check(layer, result, sparsity, last);
             var weight = rounding.round(layer.name(), result.weight());
             var error = LayerError.of(layer.stats(), target, weight);
-            var heldOut =
-                    layer.stats().split().map(s -> LayerError.of(s.heldOut(), target, weight));
             var mask = Mask.ofNonZero(weight);
             double bound = Histogram.bound(layer.dense());
             var report =
@@ -462,7 +460,7 @@ public final class Driver {
                             weight.size(1),
                             mask.sparsity(),
                             error.relative(),
-                            heldOut.map(LayerError::relative).orElse(null),
+                            heldOutError(layer, target, weight, result),
                             error.kind(),
                             result.mask().pruned() == 0
                                     ? null
@@ -481,6 +479,17 @@ public final class Driver {
                         layer.weight(),
                         layer.stats().gram().matrix(),
                         layer.stats().cross().matrix()));
+    }
+
+    private static Double heldOutError(
+            LayerContext layer, Tensor target, Tensor weight, LayerResult result) {
+        if (result.heldOutError().isPresent()) {
+            return result.heldOutError().getAsDouble();
+        }
+        return layer.stats()
+                .split()
+                .map(split -> LayerError.of(split.heldOut(), target, weight).relative())
+                .orElse(null);
     }
 
     /// Weights that are kept now and were not by the last sparse step before; null without one.

@@ -15,6 +15,7 @@ import dev.pollard.tensor.Tensor;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.Set;
 
 /// SDS's sparse weight adjustment: from pruned weights towards the outputs of the dense layer,
@@ -29,7 +30,7 @@ import java.util.Set;
 /// @param coordinates units in which weights are stepped through and compared
 /// @param damping added to the diagonal of the Gram, as a fraction of its mean
 /// @param keepBest whether a layer that is worse, on the tokens held out, than an earlier sparse
-///     step left it is put back
+///     step left it is put back; one that is not then learns from those tokens as well
 record Adjust(
         Comparison comparison,
         int soft,
@@ -50,36 +51,52 @@ record Adjust(
 
     @Override
     public Set<Statistic> needs() {
-        return EnumSet.of(Statistic.GRAM, Statistic.HELD_OUT);
+        return keepBest
+                ? EnumSet.of(Statistic.GRAM, Statistic.HELD_OUT)
+                : EnumSet.of(Statistic.GRAM);
     }
 
     @Override
     public LayerResult prune(LayerContext layer, Sparsity sparsity) {
         Admission.check(layer, sparsity);
-        var stats = layer.stats().fit();
-        Admission.checkWidth(layer, stats.gram().matrix().size(0));
+        Admission.checkWidth(layer, layer.stats().gram().matrix().size(0));
         try (var scope = Scope.open()) {
-            var error =
-                    LeastSquares.of(
-                            layer.dense(), stats.gram(), Optional.empty(), coordinates, damping);
+            var stats = keepBest ? layer.stats().fit() : layer.stats();
+            var error = error(layer, stats);
             Tensor v = error.enter(layer.weight());
             v = error.descendSparse(v, soft, next -> comparison.nearest(next, sparsity));
             var mask = comparison.largest(v, sparsity); // of what is pruned already: its own
             Tensor kept = mask.applyTo(Tensor.full(1, v.shape()));
             Tensor weight = mask.applyTo(error.leave(error.solve(v, kept, exact)));
-            var adjusted = new LayerResult(weight, mask, List.of());
-            var result = keepBest ? best(layer, adjusted, sparsity) : adjusted;
-            scope.release(result.weight());
-            return result;
+            if (!keepBest) {
+                return new LayerResult(scope.release(weight), mask, List.of());
+            }
+            // The paper's early exit, layer by layer.
+            var judge = layer.stats().split().map(LayerStats.Split::heldOut).orElse(stats);
+            double heldOut = LayerError.of(judge, layer.dense(), weight).relative();
+            var earlier = better(layer, sparsity, judge, heldOut);
+            if (earlier.isPresent()) {
+                scope.release(earlier.get().weight());
+                return earlier.get();
+            }
+            if (stats != layer.stats()) { // judged, it may learn from those tokens as well
+                var all = error(layer, layer.stats());
+                v = all.solve(all.enter(weight), kept, Math.ceilDiv(exact, 2));
+                weight = mask.applyTo(all.leave(v));
+            }
+            return new LayerResult(
+                    scope.release(weight), mask, List.of(), OptionalDouble.of(heldOut));
         }
     }
 
-    /// The paper's early exit, layer by layer: of what the sparse steps left, the one with the
-    /// least error on the tokens held out; on all tokens if none are.
-    private LayerResult best(LayerContext layer, LayerResult adjusted, Sparsity sparsity) {
-        var judge = layer.stats().split().map(LayerStats.Split::heldOut).orElse(layer.stats());
-        double least = LayerError.of(judge, layer.dense(), adjusted.weight()).relative();
-        var best = adjusted;
+    private LeastSquares error(LayerContext layer, LayerStats stats) {
+        return LeastSquares.of(layer.dense(), stats.gram(), Optional.empty(), coordinates, damping);
+    }
+
+    /// What an earlier sparse step left, if its error on the judge's tokens is less than `least`.
+    private Optional<LayerResult> better(
+            LayerContext layer, Sparsity sparsity, LayerStats judge, double least) {
+        Optional<LayerResult> best = Optional.empty();
         for (int i = 0; i < layer.earlier().size(); i++) {
             Tensor weight = layer.earlier().get(i);
             var mask = comparison.largest(weight, sparsity);
@@ -91,7 +108,10 @@ record Adjust(
                 least = error;
                 String note =
                         "kept as step %d left it, which none after it improves on tokens held out";
-                best = new LayerResult(copy(weight), mask, List.of(note.formatted(i + 1)));
+                best =
+                        Optional.of(
+                                new LayerResult(
+                                        copy(weight), mask, List.of(note.formatted(i + 1))));
             }
         }
         return best;

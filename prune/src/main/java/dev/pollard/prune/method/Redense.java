@@ -72,9 +72,9 @@ record Redense(
     @Override
     public Set<Statistic> needs() {
         return switch (data) {
-            case SD, KD -> EnumSet.of(Statistic.GRAM, Statistic.HELD_OUT);
-            case DD -> EnumSet.of(Statistic.GRAM, Statistic.DENSE_GRAM, Statistic.HELD_OUT);
-            case CROSS -> EnumSet.of(Statistic.GRAM, Statistic.CROSS_GRAM, Statistic.HELD_OUT);
+            case SD, KD -> EnumSet.of(Statistic.GRAM);
+            case DD -> EnumSet.of(Statistic.GRAM, Statistic.DENSE_GRAM);
+            case CROSS -> EnumSet.of(Statistic.GRAM, Statistic.CROSS_GRAM);
         };
     }
 
