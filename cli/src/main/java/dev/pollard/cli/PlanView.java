@@ -19,7 +19,8 @@ final class PlanView {
         }
         layers.print(console);
         console.raw("");
-        console.raw("Sparsity %s, allocation %s".formatted(run.sparsity(), run.allocation()));
+        console.raw(
+                "Sparsity %s, allocation %s".formatted(run.sparsity(), run.allocation().summary()));
         console.raw("");
         var memory = plan.memory();
         var needs = new Table("NEEDS", ">", "");

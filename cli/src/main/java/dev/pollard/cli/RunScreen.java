@@ -37,17 +37,15 @@ final class RunScreen implements RunListener, AutoCloseable {
     @Override
     public synchronized void pruning(RunEvent event) {
         switch (event) {
-            case RunEvent.BlockSurveyed(int block, int of, double outliers) -> {
-                if (progress == null || block == 0) {
-                    close();
-                    progress =
-                            new Progress(console, output, options, "survey", "block", of, block, 1);
-                }
-                progress.advance(
-                        Double.isNaN(outliers)
-                                ? Map.of()
-                                : Map.of("outliers", "%.3f %%".formatted(outliers)));
+            case RunEvent.SurveyStarted(int of) -> {
+                close();
+                progress = new Progress(console, output, options, "survey", "block", of, 0, 1);
             }
+            case RunEvent.BlockSurveyed(_, _, double outliers) ->
+                    progress.advance(
+                            Double.isNaN(outliers)
+                                    ? Map.of()
+                                    : Map.of("outliers", "%.3f %%".formatted(outliers)));
             case RunEvent.BlockStarted(int pass, int passes, int block, int of) -> {
                 if (progress == null || block == 0) {
                     close();

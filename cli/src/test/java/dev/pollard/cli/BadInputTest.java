@@ -257,6 +257,11 @@ class BadInputTest {
                 "--sparsity half | half",
                 "--sparsity 2:4 | goes to --pattern",
                 "--pattern 0.5 | goes to --sparsity",
+                "--allocation owk | did you mean 'owl'",
+                "--allocation owl:lamda=0.1 | did you mean 'lambda'",
+                "--allocation owl:lambda=2 | must be in [0, 0.5]: 2",
+                "--allocation owl --pattern 2:4 | the pattern 2:4 takes the same of every layer",
+                "--allocation owl --sparsity 0.995 | takes at most 0.99",
                 "--pattern 3:2 | 3:2",
                 "--pattern 2:0 | 2:0",
                 "--pattern 0:4 | 0:4",
@@ -358,6 +363,9 @@ class BadInputTest {
         var run = run("--dry-run");
         assertEquals(0, run.code(), run.err());
         assertTrue(run.out().contains("peak memory"), run.out());
+        assertTrue(run.out().contains("Sparsity 0.5, allocation uniform"), run.out());
+        var owl = run("--dry-run", "--allocation", "owl:lambda=0.1", "--sparsity", "0.7");
+        assertTrue(owl.out().contains("Sparsity 0.7, allocation owl, lambda 0.1, m 5"), owl.out());
         assertNothingLeft();
     }
 }

@@ -62,6 +62,7 @@ public final class OutlierSurvey {
                                 .mapToInt(entry -> entry.block())
                                 .max()
                                 .orElse(-1);
+        listener.accept(new RunEvent.SurveyStarted(count));
         var outliers = new LinkedHashMap<Integer, Double>();
         try (var stream =
                 watch.time(

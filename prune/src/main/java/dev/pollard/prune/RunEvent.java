@@ -3,7 +3,12 @@ package dev.pollard.prune;
 /// What a listener of a pruning run is told, in this order for every block: first, if the
 /// allocation asks for it, that all blocks are surveyed.
 public sealed interface RunEvent {
-    /// The outliers of a block of the dense model are counted, before anything is pruned.
+    /// A pass over the dense model begins, which counts outliers before anything is pruned.
+    ///
+    /// @param blocks up to the last with a layer to prune
+    record SurveyStarted(int blocks) implements RunEvent {}
+
+    /// The outliers of a block of the dense model are counted.
     ///
     /// @param block 0-based
     /// @param blocks up to the last with a layer to prune

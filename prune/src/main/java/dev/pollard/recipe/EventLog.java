@@ -44,6 +44,7 @@ final class EventLog implements AutoCloseable {
         line.put(
                 "event",
                 switch (event) {
+                    case RunEvent.SurveyStarted _ -> "survey_started";
                     case RunEvent.BlockSurveyed _ -> "block_surveyed";
                     case RunEvent.BlockStarted _ -> "block_started";
                     case RunEvent.LayerDone _ -> "layer_done";

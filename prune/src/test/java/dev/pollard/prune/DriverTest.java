@@ -37,6 +37,7 @@ import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.BiFunction;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.Predicate;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -101,6 +102,17 @@ class DriverTest {
             Consumer<RunEvent> listener,
             Path work)
             throws IOException {
+        return run(method, _ -> sparsity, settings, workers, listener, work);
+    }
+
+    private Made run(
+            Method method,
+            Function<String, Sparsity> sparsities,
+            Driver.Settings settings,
+            int workers,
+            Consumer<RunEvent> listener,
+            Path work)
+            throws IOException {
         try (var opened = Model.open(model);
                 var crew = new Workers(workers);
                 var store = WorkFolder.open(work, new LinkedHashMap<>(), true, false)) {
@@ -108,7 +120,7 @@ class DriverTest {
                     new Driver(
                                     opened,
                                     method,
-                                    _ -> sparsity,
+                                    sparsities,
                                     settings,
                                     (_, weight) -> weight,
                                     crew,
@@ -424,7 +436,7 @@ class DriverTest {
 
         @Override
         public LayerResult prune(LayerContext layer, Sparsity sparsity) {
-            assertEquals(0.5, Mask.ofNonZero(layer.weight()).sparsity(), 1e-9);
+            assertEquals(sparsity.fraction(), Mask.ofNonZero(layer.weight()).sparsity(), 1e-9);
             var full = Mask.full((int) layer.weight().size(0), (int) layer.weight().size(1));
             return new LayerResult(layer.dense(), full, List.of());
         }
@@ -458,6 +470,51 @@ class DriverTest {
         assertSame(expected.weights(), inSteps.weights());
         assertSame(expected.weights(), run(passes, HALF, PLAIN, 2).weights());
         assertEquals(3 * 3 * TinyLlama.LAYERS_PER_BLOCK, inSteps.reports().size());
+    }
+
+    @Test
+    void everyPassHoldsALayerToItsOwnSparsity() throws IOException {
+        Function<String, Sparsity> sparsities =
+                layer ->
+                        layer.contains("layers.1.")
+                                ? TWO_OF_FOUR
+                                : new Sparsity.Unstructured(layer.contains("mlp") ? 0.75 : 0.25);
+        Method method =
+                () ->
+                        List.of(
+                                new Sweep(new Magnitude()),
+                                new Sweep(new Regrow()),
+                                new Sweep(new Magnitude()));
+        var made = run(method, sparsities, PLAIN, 2, _ -> {}, folder.resolve("work"));
+        for (var report : made.reports()) {
+            double meant = report.pass() == 1 ? 0 : sparsities.apply(report.name()).fraction();
+            assertEquals(meant, report.sparsity(), report.name());
+        }
+        LayerPruner halving =
+                new LayerPruner() {
+                    @Override
+                    public Set<Statistic> needs() {
+                        return Set.of();
+                    }
+
+                    @Override
+                    public LayerResult prune(LayerContext layer, Sparsity sparsity) {
+                        return new Magnitude().prune(layer, HALF);
+                    }
+                };
+        Path other = folder.resolve("other");
+        var broken =
+                assertThrows(
+                        InvariantException.class,
+                        () ->
+                                run(
+                                        () -> List.of(new Sweep(halving)),
+                                        sparsities,
+                                        PLAIN,
+                                        2,
+                                        _ -> {},
+                                        other));
+        assertTrue(broken.getMessage().contains("the pattern 0."), broken.getMessage());
     }
 
     @Test

@@ -16,19 +16,23 @@ import dev.pollard.model.Compute;
 import dev.pollard.model.Model;
 import dev.pollard.model.TinyLlama;
 import dev.pollard.prune.Allocation;
+import dev.pollard.prune.Allotment;
 import dev.pollard.prune.Driver;
 import dev.pollard.prune.Inputs;
 import dev.pollard.prune.RunEvent;
+import dev.pollard.prune.Selection;
 import dev.pollard.prune.Sparsity;
 import dev.pollard.stats.Statistic;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.SequencedMap;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
@@ -54,7 +58,7 @@ class PruningRunTest {
     }
 
     /// Listens, and stops the run at a block if it is told to.
-    private static final class Listener implements RunListener {
+    private static class Listener implements RunListener {
         final List<String> warnings = new ArrayList<>();
         final List<RunEvent> events = new ArrayList<>();
         int stopAfter = Integer.MAX_VALUE;
@@ -395,6 +399,156 @@ class PruningRunTest {
                         .map(event -> ((RunEvent.BlockDone) event).resumed())
                         .toList());
     }
+
+    // ---- sparsity by layer ----
+
+    private Recipe owl(String method, String sparsity) {
+        return withAllocation(recipe(method, sparsity), new Allocation.Owl(0.1, 2.5));
+    }
+
+    private static Recipe withAllocation(Recipe recipe, Allocation allocation) {
+        var pruning = recipe.pruning();
+        return with(
+                recipe,
+                new Recipe.Pruning(
+                        pruning.method(),
+                        pruning.settings(),
+                        pruning.sparsity(),
+                        allocation,
+                        pruning.inputs(),
+                        pruning.include(),
+                        pruning.exclude(),
+                        pruning.seed()));
+    }
+
+    private static SequencedMap<Integer, Double> surveyed(Listener listener) {
+        var outliers = new LinkedHashMap<Integer, Double>();
+        for (var event : listener.events) {
+            if (event instanceof RunEvent.BlockSurveyed(int block, _, double percentage)) {
+                outliers.put(block, percentage);
+            }
+        }
+        return outliers;
+    }
+
+    @Test
+    void owlTakesLessOfBlocksWithMoreOutliers() throws IOException {
+        var listener = new Listener();
+        var record = run(owl("magnitude", "0.7"), listener);
+        var outliers = surveyed(listener);
+        var shares = Allotment.byOutliers(outliers, 0.1, 0.7).shares();
+        assertEquals(BLOCKS, shares.size());
+        assertEquals(0.2, Math.abs(shares.get(0).ratio() - shares.get(1).ratio()), 1e-12);
+        for (var layer : record.layers()) {
+            double ratio = shares.get(layer.name().contains("layers.0.") ? 0 : 1).ratio();
+            long size = layer.rows() * layer.columns();
+            assertEquals(
+                    (double) Selection.count(size, ratio) / size, layer.sparsity(), layer.name());
+        }
+        assertEquals(0.7, record.sparsity(), 0.005); // every layer rounds down
+        assertEquals("0.7", record.pattern());
+        assertEquals("owl, lambda 0.1, m 2.5", record.method().allocation());
+        assertEquals(List.of(), listener.warnings);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"wanda", "sparsegpt"})
+    void owlLeavesAModelThatHoldsTogether(String method) throws IOException {
+        var record = run(owl(method, "0.7"));
+        assertEquals(0.7, record.sparsity(), 0.05);
+        byte[] expected = weights();
+        Folders.delete(out);
+        run(owl(method, "0.7"));
+        assertArrayEquals(expected, weights());
+    }
+
+    @Test
+    void theRecordTellsWhatBlocksOfDifferentSizesGiveInAll() throws IOException {
+        var pruning = owl("magnitude", "0.7").pruning();
+        var listener = new Listener();
+        var record =
+                run(
+                        with(
+                                recipe("magnitude", "0.7"),
+                                new Recipe.Pruning(
+                                        pruning.method(),
+                                        pruning.settings(),
+                                        pruning.sparsity(),
+                                        pruning.allocation(),
+                                        pruning.inputs(),
+                                        Optional.empty(),
+                                        Optional.of(Pattern.compile("layers\\.1\\.mlp")),
+                                        0)),
+                        listener);
+        assertTrue(Math.abs(record.sparsity() - 0.7) > 0.01, "" + record.sparsity());
+        assertEquals(1, listener.warnings.size());
+        assertTrue(listener.warnings.getFirst().contains("of different sizes: 0."));
+        assertEquals(listener.warnings, record.warnings());
+    }
+
+    @Test
+    void aResumedRunTakesTheRatiosAsTheyWereDecided() throws IOException {
+        run(owl("sparsegpt", "0.7"));
+        byte[] expected = weights();
+        Folders.delete(out);
+        var stopping = new Listener();
+        stopping.stopAfter = 0;
+        assertThrows(IllegalStateException.class, () -> run(owl("sparsegpt", "0.7"), stopping));
+        var output = owl("sparsegpt", "0.7").output();
+        var other = withAllocation(owl("sparsegpt", "0.7"), new Allocation.Owl(0.1, 2));
+        var e = assertThrows(IllegalArgumentException.class, () -> run(with(other, output, true)));
+        assertTrue(
+                e.getMessage()
+                        .contains("allocation was owl:lambda=0.1,m=2.5, is owl:lambda=0.1,m=2"),
+                e.getMessage());
+        var resuming = new Listener();
+        run(with(owl("sparsegpt", "0.7"), output, true), resuming);
+        assertEquals(Map.of(), surveyed(resuming));
+        assertArrayEquals(expected, weights());
+        assertEquals(Set.of("out"), remains());
+    }
+
+    @Test
+    void aRunStoppedBehindTheSurveyDoesNotSurveyAgain() throws IOException {
+        run(owl("sparsegpt", "0.7"));
+        byte[] expected = weights();
+        Folders.delete(out);
+        var stopping =
+                new Listener() {
+                    @Override
+                    public void pruning(RunEvent event) {
+                        if (event instanceof RunEvent.BlockStarted) {
+                            throw new IllegalStateException("stopped");
+                        }
+                    }
+                };
+        assertThrows(IllegalStateException.class, () -> run(owl("sparsegpt", "0.7"), stopping));
+        assertEquals(Set.of("out.work"), remains());
+        var resuming = new Listener();
+        run(with(owl("sparsegpt", "0.7"), owl("sparsegpt", "0.7").output(), true), resuming);
+        assertEquals(Map.of(), surveyed(resuming));
+        assertArrayEquals(expected, weights());
+    }
+
+    @Test
+    void owlWantsARatioAndText() throws IOException {
+        var pattern = assertThrows(IllegalArgumentException.class, () -> owl("sparsegpt", "2:4"));
+        assertTrue(pattern.getMessage().contains("the pattern 2:4"), pattern.getMessage());
+        var recipe = owl("magnitude", "0.7");
+        var dataless =
+                new Recipe(
+                        recipe.model(),
+                        recipe.pruning(),
+                        new Recipe.Calibration(List.of(), 6, OptionalInt.of(20), true),
+                        recipe.evaluation(),
+                        recipe.resources(),
+                        recipe.output());
+        var e = assertThrows(IllegalArgumentException.class, () -> prepare(dataless));
+        assertTrue(e.getMessage().startsWith("--allocation owl:"), e.getMessage());
+        assertEquals(Set.of(), remains());
+    }
+
+    // ---- failures ----
 
     @Test
     void aRunThatFailsBeforeItsFirstBlockLeavesNothing() throws IOException {
