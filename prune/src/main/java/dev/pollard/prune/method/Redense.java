@@ -33,6 +33,7 @@ import java.util.Set;
 /// @param l1 λ₁, times the mean absolute weight
 /// @param l2 λ₂
 /// @param damping added to the diagonal of the Gram, as a fraction of its mean
+/// @param heldOut whether tokens are kept from it, on which what follows is judged
 record Redense(
         Comparison comparison,
         Data data,
@@ -40,7 +41,8 @@ record Redense(
         Coordinates coordinates,
         double l1,
         double l2,
-        double damping)
+        double damping,
+        boolean heldOut)
         implements LayerPruner {
     /// Inputs of student and teacher.
     enum Data {
@@ -71,11 +73,17 @@ record Redense(
 
     @Override
     public Set<Statistic> needs() {
-        return switch (data) {
-            case SD, KD -> EnumSet.of(Statistic.GRAM);
-            case DD -> EnumSet.of(Statistic.GRAM, Statistic.DENSE_GRAM);
-            case CROSS -> EnumSet.of(Statistic.GRAM, Statistic.CROSS_GRAM);
-        };
+        var needs = EnumSet.of(Statistic.GRAM);
+        if (data == Data.DD) {
+            needs.add(Statistic.DENSE_GRAM);
+        }
+        if (data == Data.CROSS) {
+            needs.add(Statistic.CROSS_GRAM);
+        }
+        if (heldOut) {
+            needs.add(Statistic.HELD_OUT);
+        }
+        return needs;
     }
 
     @Override

@@ -156,6 +156,7 @@ public record Sds(
     static Sds of(Settings settings, LayerPruner base, LayerPruner second) {
         var coordinates = constant(Coordinates.class, settings.get(COORDINATES));
         double damping = settings.get(DAMPING);
+        boolean keepBest = settings.get(KEEP).equals("best");
         var solver =
                 settings.get(SOLVER).equals("gradient")
                         ? new Redense.Solver.Gradient(settings.get(STEPS))
@@ -173,14 +174,15 @@ public record Sds(
                         coordinates,
                         settings.get(L1),
                         settings.get(L2),
-                        damping),
+                        damping,
+                        keepBest),
                 new Adjust(
                         base.comparison(),
                         settings.get(SOFT),
                         settings.get(EXACT),
                         coordinates,
                         damping,
-                        settings.get(KEEP).equals("best")));
+                        keepBest));
     }
 
     private static <E extends Enum<E>> E constant(Class<E> type, String word) {
