@@ -28,6 +28,11 @@ public record LayerContext(
         this(name, weight, dense, List.of(), stats, seed);
     }
 
+    /// The same layer as other tokens show it.
+    public LayerContext withStats(LayerStats other) {
+        return new LayerContext(name, weight, dense, earlier, other, seed);
+    }
+
     /// The same layer with another weight to start from.
     public LayerContext withWeight(Tensor other) {
         return new LayerContext(name, other, dense, earlier, stats, seed);

@@ -84,7 +84,7 @@ public record Sds(
                     "pull", 0.1, 1e-9, 1e9, "of the pattern at first, for solver=alternating");
     static final Setting.Real GROWTH =
             new Setting.Real(
-                    "growth", 1.4, 1, 1e3, "of the pull every 3 steps, for solver=alternating");
+                    "growth", 2.0, 1, 1e3, "of the pull every 6 steps, for solver=alternating");
     static final Setting.Choice COORDINATES =
             new Setting.Choice(
                     "coordinates",
@@ -163,8 +163,8 @@ public record Sds(
                         : new Redense.Solver.Alternating(
                                 settings.get(STEPS), settings.get(PULL), settings.get(GROWTH));
         return new Sds(
-                base,
-                second,
+                keepBest ? new OnFit(base) : base,
+                keepBest ? new OnFit(second) : second,
                 constant(Schedule.class, settings.get(SCHEDULE)),
                 settings.get(ROUNDS),
                 new Redense(

@@ -15,7 +15,7 @@ import java.util.Optional;
 /// costs
 /// one product `[out, in] · [in, in]`, however many tokens there were.
 public final class LeastSquares {
-    private static final int SAME_RHO = 3;
+    private static final int SAME_RHO = 6;
 
     private final Normal normal;
     private final Tensor b; // [out, in]

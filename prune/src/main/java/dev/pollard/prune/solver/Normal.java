@@ -104,15 +104,17 @@ final class Normal implements AutoCloseable {
         return largestEigenvalue;
     }
 
-    /// `(A + μI)⁻¹ [in, in]` float32; made once for each μ, and freed with this.
+    /// `(A + μI)⁻¹ [in, in]` float32; made once for each μ, and freed with this. Float32 will do:
+    /// with
+    /// a μ that is worth the name the condition is some thousands.
     synchronized Tensor inverse(double mu) {
         return inverses.computeIfAbsent(
                 mu,
                 _ -> {
                     try (var scope = Scope.open()) {
-                        Tensor shift = Tensor.full(mu, matrix.size(0)).toFloat64();
-                        Tensor a = matrix.toFloat64().addToDiagonal_(shift);
-                        return scope.keep(a.cholesky().choleskyInverse().toFloat32());
+                        Tensor shifted = Tensor.empty(matrix.shape()).copy_(matrix);
+                        shifted.addToDiagonal_(Tensor.full(mu, matrix.size(0)));
+                        return scope.keep(shifted.cholesky().choleskyInverse());
                     }
                 });
     }

@@ -1,0 +1,54 @@
+#!/usr/bin/env bash
+# SDS against its first step and its control (adjustment alone), base by base and pattern by pattern:
+# perplexity on WikiText-2 and on C4 text that calibration does not see. Prints one table.
+# Runs whose report exists are not run again, so that it can be stopped and started.
+#
+#   bench/sds.sh OUT                                   all of it: hours on 2 cores
+#   BASES=wanda PATTERNS=2:4 VARIANTS="initial default" bench/sds.sh OUT
+#   CALIB=seed1 SAMPLES=128 bench/sds.sh OUT           other calibration text, drawn by seed 1
+#   MODEL=FOLDER EVAL=perplexity:FILE CALIB_FILE=FILE LENGTH=256 bench/sds.sh OUT
+set -euo pipefail
+cd "$(dirname "$0")/.."
+shared=${SHARED:-../shared}
+out=${1:?where the runs go}
+mkdir -p "$out"
+model=${MODEL:-$shared/models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf}
+length=${LENGTH:-512}
+samples=${SAMPLES:-32}
+calib=${CALIB:-ids}
+case $calib in
+  ids) text=(--calib "$shared/peers/calib_32x512.npy" --seed 0) ;;
+  seed*) text=(--calib "${CALIB_FILE:-$shared/data/c4-sample/c4-en-part1.jsonl.gz:text}" --seed "${calib#seed}") ;;
+esac
+# Space-separated tasks; the ids are those on which the reference code was measured.
+eval=${EVAL:-perplexity:$shared/peers/wikitext2_test_64x512.npy perplexity:$shared/data/c4-sample/c4-en-part2.jsonl.gz:text}
+tasks=()
+for task in $eval; do tasks+=(--eval "$task"); done
+
+run() { # NAME PATTERN ARGUMENTS…
+  local name=$1 pattern=$2 what
+  shift 2
+  case $pattern in *:*) what=--pattern ;; *) what=--sparsity ;; esac
+  name=$name-${pattern/:/of}-$calib-$samples
+  [ -f "$out/$name/pollard/report.json" ] || ./pollard run "$model" -o "$out/$name" --overwrite \
+    --dtype float32 "$what" "$pattern" --compute "${COMPUTE:-bf16}" "${text[@]}" \
+    --calib-samples "$samples" --calib-length "$length" "${tasks[@]}" --eval-length "$length" \
+    --eval-limit "${WINDOWS:-64}" --no-progress -q "$@"
+  rm -f "$out/$name"/*.safetensors # the report is what is wanted
+}
+
+for base in ${BASES:-magnitude wanda sparsegpt}; do
+  for pattern in ${PATTERNS:-0.5 0.7 2:4 4:8}; do
+    for variant in ${VARIANTS:-initial default paper rounds}; do
+      case $variant in
+        initial) run "initial-$base" "$pattern" --method "$base" ;;
+        *) run "$variant-$base" "$pattern" --method sds --set "preset=$variant" --set "base=$base" ${SET:-} ;;
+      esac
+    done
+  done
+done
+java=java # the table wants Java 25, as Pollard does
+for jdk in /usr/lib/jvm/*25* "${JAVA_HOME:-}"; do
+  [ -f "$jdk/release" ] && grep -q '^JAVA_VERSION="25' "$jdk/release" && java=$jdk/bin/java
+done
+"$java" -cp 'cli/target/lib/*:cli/target/classes' bench/Sds.java "$out"/*/pollard/report.json
