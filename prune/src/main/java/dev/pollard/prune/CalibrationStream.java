@@ -8,6 +8,7 @@ import dev.pollard.model.Tap;
 import dev.pollard.stats.InputStats;
 import dev.pollard.stats.LayerStats;
 import dev.pollard.stats.Statistic;
+import dev.pollard.stats.Tokens;
 import dev.pollard.tensor.Engine;
 import dev.pollard.tensor.Scope;
 import dev.pollard.tensor.Tensor;
@@ -146,14 +147,15 @@ final class CalibrationStream implements AutoCloseable {
 
     /// Gathers what enters `layers` of `block`; the stream stays where it is, and nothing is
     /// computed that only the output of the block needs.
-    Map<String, LayerStats> capture(Block block, List<Linear> layers, Set<Statistic> needs) {
+    Map<String, LayerStats> capture(
+            Block block, List<Linear> layers, Set<Statistic> needs, Tokens tokens) {
         var names = new HashSet<String>();
         layers.forEach(layer -> names.add(layer.name()));
         String last = block.linears().getLast().name();
         boolean split = needs.contains(Statistic.HELD_OUT) && sequences > 1;
         try (var _ = Engine.bf16Products(compute == Compute.BFLOAT16);
-                var fit = new InputStats(needs, workers.count());
-                var heldOut = new InputStats(needs, workers.count())) {
+                var fit = new InputStats(needs, tokens, workers.count());
+                var heldOut = new InputStats(needs, tokens, workers.count())) {
             workers.forEach(
                     sequences,
                     (worker, i) -> {
@@ -213,7 +215,7 @@ final class CalibrationStream implements AutoCloseable {
         var names = new HashSet<String>();
         layers.forEach(layer -> names.add(layer.name()));
         try (var _ = Engine.bf16Products(compute == Compute.BFLOAT16);
-                var stats = new InputStats(needs, workers.count())) {
+                var stats = new InputStats(needs, Tokens.PLAIN, workers.count())) {
             workers.forEach(
                     sequences,
                     (worker, i) -> {

@@ -10,6 +10,7 @@ import dev.pollard.prune.solver.Retarget;
 import dev.pollard.stats.Gram;
 import dev.pollard.stats.LayerStats;
 import dev.pollard.stats.Statistic;
+import dev.pollard.stats.Tokens;
 import dev.pollard.tensor.Scope;
 import dev.pollard.tensor.Tensor;
 import dev.pollard.tensor.Workers;
@@ -233,7 +234,7 @@ public final class Driver {
             }
             var needs = needs(sweep, steps, pass);
             for (var turn : turns(layers, needs)) {
-                var stats = capture(block, turn, needs, stream);
+                var stats = capture(block, turn, needs, sweep.tokens(), stream);
                 try {
                     for (int s : steps) {
                         for (var done : pruneTurn(sweep, s, pass, turn, work, stats)) {
@@ -351,10 +352,14 @@ public final class Driver {
     }
 
     private Map<String, LayerStats> capture(
-            Block block, List<Linear> layers, Set<Statistic> needs, CalibrationStream stream) {
+            Block block,
+            List<Linear> layers,
+            Set<Statistic> needs,
+            Tokens tokens,
+            CalibrationStream stream) {
         return needs.isEmpty() || layers.isEmpty()
                 ? Map.of()
-                : watch.time(Phase.CAPTURE, () -> stream.capture(block, layers, needs));
+                : watch.time(Phase.CAPTURE, () -> stream.capture(block, layers, needs, tokens));
     }
 
     /// Cuts the layers of a block into groups whose Grams fit the budget: one group, if it is

@@ -5,6 +5,7 @@ import dev.pollard.model.Linear;
 import dev.pollard.model.Model;
 import dev.pollard.prune.Stopwatch.Phase;
 import dev.pollard.stats.LayerStats;
+import dev.pollard.stats.Tokens;
 import dev.pollard.tensor.Scope;
 import dev.pollard.tensor.Workers;
 import java.io.IOException;
@@ -115,7 +116,7 @@ public final class OutlierSurvey {
                         Phase.CAPTURE,
                         () ->
                                 last
-                                        ? stream.capture(block, layers, needs)
+                                        ? stream.capture(block, layers, needs, Tokens.PLAIN)
                                         : stream.captureOnTheWay(block, layers, needs));
         return OptionalDouble.of(watch.time(Phase.PRUNE, () -> percentage(layers, stats)));
     }

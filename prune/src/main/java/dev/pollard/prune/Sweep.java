@@ -1,12 +1,15 @@
 package dev.pollard.prune;
 
+import dev.pollard.stats.Tokens;
 import java.util.List;
 
 /// A pass over the decoder blocks in order; in every block the steps run one after the other.
 ///
 /// @param capture how often the inputs of a block's layers are captured
 /// @param flow what the inputs of the next block are made with
-public record Sweep(List<LayerPruner> steps, Capture capture, Flow flow) implements Pass {
+/// @param tokens how much each counts in the statistics
+public record Sweep(List<LayerPruner> steps, Capture capture, Flow flow, Tokens tokens)
+        implements Pass {
     /// How often the inputs of a block's layers are captured.
     public enum Capture {
         /// Before every step: it sees what the step before left of the block.
@@ -36,6 +39,6 @@ public record Sweep(List<LayerPruner> steps, Capture capture, Flow flow) impleme
     }
 
     public Sweep(List<LayerPruner> steps) {
-        this(steps, Capture.EVERY_STEP, Flow.LEFT);
+        this(steps, Capture.EVERY_STEP, Flow.LEFT, Tokens.PLAIN);
     }
 }

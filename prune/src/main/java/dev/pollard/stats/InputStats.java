@@ -23,11 +23,14 @@ public final class InputStats implements AutoCloseable {
     private static final long FLOAT_ROWS = 16_384;
 
     private final boolean gram;
+    private final Tokens tokens;
     private final List<Share> shares = new ArrayList<>();
 
     /// @param needs what to gather; [Statistic#GRAM] includes the mean squares
+    /// @param tokens how much each counts
     /// @param workers how many workers will add
-    public InputStats(Set<Statistic> needs, int workers) {
+    public InputStats(Set<Statistic> needs, Tokens tokens, int workers) {
+        this.tokens = tokens;
         this.gram = needs.contains(Statistic.GRAM);
         for (int i = 0; i < workers; i++) {
             shares.add(new Share());
@@ -42,7 +45,7 @@ public final class InputStats implements AutoCloseable {
                         layer,
                         x,
                         () -> gram ? new GramSum(x.size(1), true) : new SquareSum(x.size(1)),
-                        sum -> sum.add(x));
+                        sum -> sum.add(tokens.weighted(x)));
     }
 
     /// Adds what enters `layer` in both models: `dense` and `x [rows, in]`, row for row the same
@@ -54,7 +57,7 @@ public final class InputStats implements AutoCloseable {
                         layer,
                         x,
                         () -> new GramSum(x.size(1), false),
-                        sum -> ((GramSum) sum).add(dense, x));
+                        sum -> ((GramSum) sum).add(tokens.weighted(dense, x), tokens.weighted(x)));
     }
 
     /// Adds what enters `layer` in the dense model, `dense [rows, in]`; called by one thread per
@@ -64,7 +67,11 @@ public final class InputStats implements AutoCloseable {
     public void addDense(int worker, String layer, Tensor dense, Object sharing) {
         shares.get(worker)
                 .dense
-                .add(layer, sharing, () -> new GramSum(dense.size(1), true), s -> s.add(dense));
+                .add(
+                        layer,
+                        sharing,
+                        () -> new GramSum(dense.size(1), true),
+                        s -> s.add(tokens.weighted(dense)));
     }
 
     /// The statistics by layer. Layers with the same inputs get the same [Gram] object; the caller

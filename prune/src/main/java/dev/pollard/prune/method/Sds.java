@@ -7,6 +7,7 @@ import dev.pollard.prune.Sweep;
 import dev.pollard.prune.Sweep.Capture;
 import dev.pollard.prune.Sweep.Flow;
 import dev.pollard.prune.solver.Coordinates;
+import dev.pollard.stats.Tokens;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -33,11 +34,13 @@ import java.util.stream.Stream;
 /// @param schedule whether all steps are taken in one block before the next, or each in the whole
 ///     model
 /// @param rounds of dense and sparse; 0 is the control
+/// @param tokens how much each counts in all steps
 public record Sds(
         LayerPruner base,
         LayerPruner second,
         Schedule schedule,
         int rounds,
+        Tokens tokens,
         Redense redense,
         Adjust adjust)
         implements Method {
@@ -70,6 +73,12 @@ public record Sds(
                     "sd",
                     List.of("sd", "dd", "kd", "cross"),
                     "inputs that layers are rebuilt on: of the sparse, the dense, the rebuilt model, or of the sparse with the dense as teacher");
+    static final Setting.Choice TOKENS =
+            new Setting.Choice(
+                    "tokens",
+                    "even",
+                    List.of("even", "plain"),
+                    "in the statistics: all alike, or by the square of their length");
     static final Setting.Choice SOLVER =
             new Setting.Choice(
                     "solver",
@@ -121,6 +130,7 @@ public record Sds(
                     SCHEDULE,
                     ROUNDS,
                     DATA,
+                    TOKENS,
                     SOLVER,
                     STEPS,
                     PULL,
@@ -144,6 +154,7 @@ public record Sds(
                             Map.entry("solver", "gradient"),
                             Map.entry("steps", "200"),
                             Map.entry("coordinates", "raw"),
+                            Map.entry("tokens", "plain"),
                             Map.entry("l1", "0.1"),
                             Map.entry("l2", "0.1"),
                             Map.entry("soft", "200"),
@@ -167,6 +178,7 @@ public record Sds(
                 keepBest ? new OnFit(second) : second,
                 constant(Schedule.class, settings.get(SCHEDULE)),
                 settings.get(ROUNDS),
+                constant(Tokens.class, settings.get(TOKENS)),
                 new Redense(
                         base.comparison(),
                         constant(Redense.Data.class, settings.get(DATA)),
@@ -203,7 +215,7 @@ public record Sds(
         if (rounds == 0) {
             return Optional.empty();
         }
-        var alone = new Sds(base, second, schedule, 0, redense, adjust.times(rounds));
+        var alone = new Sds(base, second, schedule, 0, tokens, redense, adjust.times(rounds));
         return Optional.of(
                 new Control(
                         "adjustment alone",
@@ -222,22 +234,26 @@ public record Sds(
     @Override
     public List<Pass> passes() {
         return switch (schedule) {
-            case BLOCK -> List.of(new Sweep(steps(), Capture.ONCE, Flow.LEFT));
+            case BLOCK -> List.of(new Sweep(steps(), Capture.ONCE, Flow.LEFT, tokens));
             case MODEL -> {
                 var passes = new ArrayList<Pass>();
-                passes.add(new Sweep(base));
+                passes.add(sweep(base));
                 for (int round = 0; round < rounds; round++) {
                     // Inputs of the sparse model throughout, or of the one rebuilt so far.
                     var flow = redense.data() == Redense.Data.KD ? Flow.LEFT : Flow.ENTERED;
-                    passes.add(new Sweep(List.of(redense), Capture.ONCE, flow));
-                    passes.add(new Sweep(List.of(second, adjust), Capture.ONCE, Flow.LEFT));
+                    passes.add(new Sweep(List.of(redense), Capture.ONCE, flow, tokens));
+                    passes.add(new Sweep(List.of(second, adjust), Capture.ONCE, Flow.LEFT, tokens));
                 }
                 if (rounds == 0) {
-                    passes.add(new Sweep(adjust));
+                    passes.add(sweep(adjust));
                 }
                 yield List.copyOf(passes);
             }
         };
+    }
+
+    private Sweep sweep(LayerPruner step) {
+        return new Sweep(List.of(step), Capture.ONCE, Flow.LEFT, tokens);
     }
 
     private List<LayerPruner> steps() {
