@@ -35,7 +35,7 @@ final class PlanView {
                 needs,
                 "Grams",
                 memory.grams(),
-                "of one block, or of one turn if memory is short; shared ones count once");
+                "of one block, or of one turn if memory is short, and inputs that are kept; shared ones count once");
         row(needs, "solver", memory.solver(), "");
         row(needs, "forward", memory.forward(), "");
         row(needs, "evaluation", memory.evaluation(), "instead of activations, Grams and solver");

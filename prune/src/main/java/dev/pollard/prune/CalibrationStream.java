@@ -117,6 +117,11 @@ final class CalibrationStream implements AutoCloseable {
         return Tensor.view(stream.asSlice(index * bytes, bytes), time, hidden);
     }
 
+    /// Tokens of all sequences.
+    long tokens() {
+        return sequences * time;
+    }
+
     /// Whether the activations of the dense model go along.
     boolean isDouble() {
         return denseFloats.isPresent();
@@ -153,29 +158,36 @@ final class CalibrationStream implements AutoCloseable {
         layers.forEach(layer -> names.add(layer.name()));
         String last = block.linears().getLast().name();
         boolean split = needs.contains(Statistic.HELD_OUT) && sequences > 1;
+        int[] places = new int[sequences]; // among those to fit to
+        int toFit = 0;
+        for (int i = 0; i < sequences; i++) {
+            places[i] = toFit;
+            toFit += split && isHeldOut(i) ? 0 : 1;
+        }
+        long fitRows = toFit * time;
         try (var _ = Engine.bf16Products(compute == Compute.BFLOAT16);
-                var fit = new InputStats(needs, tokens, workers.count());
-                var heldOut = new InputStats(needs, tokens, workers.count())) {
+                var fit = new InputStats(needs, tokens, workers.count(), fitRows);
+                var heldOut = new InputStats(needs, tokens, workers.count(), 0)) {
             workers.forEach(
                     sequences,
                     (worker, i) -> {
-                        var stats = split && isHeldOut(i) ? heldOut : fit;
+                        boolean isFit = !split || !isHeldOut(i);
+                        var stats = isFit ? fit : heldOut;
                         var dense = new HashMap<String, Tensor>();
-                        if (needs.contains(Statistic.CROSS_GRAM)
-                                || needs.contains(Statistic.DENSE_GRAM)) {
+                        if (Driver.needsDenseStream(needs)) {
                             denseInputs(i, names, last, dense);
                         }
                         block.forward(
                                 sequence(floats, i),
                                 (layer, input) -> {
-                                    if (names.contains(layer.name())) {
-                                        add(
-                                                stats,
-                                                worker,
-                                                layer.name(),
-                                                input,
-                                                dense.get(layer.name()),
-                                                needs);
+                                    String name = layer.name();
+                                    if (names.contains(name)) {
+                                        Tensor d = dense.get(name);
+                                        add(stats, worker, name, input, d, needs);
+                                        if (isFit) {
+                                            long first = places[i] * time;
+                                            keep(stats, worker, name, input, d, first, needs);
+                                        }
                                     }
                                     return !layer.name().equals(last);
                                 });
@@ -207,6 +219,22 @@ final class CalibrationStream implements AutoCloseable {
         }
     }
 
+    private static void keep(
+            InputStats stats,
+            int worker,
+            String layer,
+            Tensor input,
+            Tensor dense,
+            long first,
+            Set<Statistic> needs) {
+        if (needs.contains(Statistic.INPUTS)) {
+            stats.keep(worker, layer, input, first);
+        }
+        if (needs.contains(Statistic.DENSE_INPUTS)) {
+            stats.keepDense(worker, layer, dense, input, first);
+        }
+    }
+
     /// Gathers what enters `layers` of a block that stays as it is, and sends the stream through
     /// it,
     /// both in one forward pass. Only for a stream without dense activations beside it.
@@ -215,7 +243,7 @@ final class CalibrationStream implements AutoCloseable {
         var names = new HashSet<String>();
         layers.forEach(layer -> names.add(layer.name()));
         try (var _ = Engine.bf16Products(compute == Compute.BFLOAT16);
-                var stats = new InputStats(needs, Tokens.PLAIN, workers.count())) {
+                var stats = new InputStats(needs, Tokens.PLAIN, workers.count(), 0)) {
             workers.forEach(
                     sequences,
                     (worker, i) -> {

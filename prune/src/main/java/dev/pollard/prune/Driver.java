@@ -7,7 +7,6 @@ import dev.pollard.model.Linear;
 import dev.pollard.model.Model;
 import dev.pollard.prune.Stopwatch.Phase;
 import dev.pollard.prune.solver.Retarget;
-import dev.pollard.stats.Gram;
 import dev.pollard.stats.LayerStats;
 import dev.pollard.stats.Statistic;
 import dev.pollard.stats.Tokens;
@@ -47,7 +46,8 @@ public final class Driver {
     /// @param layers which modules to prune, by checkpoint name
     /// @param compute dtype of the products in the forward passes
     /// @param seed for methods that draw
-    /// @param gramBytes how much memory the Grams of one block may take; if they need more, the
+    /// @param gramBytes how much memory the Grams of one block, and inputs that are kept, may take;
+    ///     if they need more, the
     ///     layers are pruned in turns, at the price of further forward passes
     /// @param spill folder for activations that shall not stay in memory
     public record Settings(
@@ -233,7 +233,7 @@ public final class Driver {
                 replace(block, work.dense);
             }
             var needs = needs(sweep, steps, pass);
-            for (var turn : turns(layers, needs)) {
+            for (var turn : turns(layers, needs, stream == null ? 0 : stream.tokens())) {
                 var stats = capture(block, turn, needs, sweep.tokens(), stream);
                 try {
                     for (int s : steps) {
@@ -243,10 +243,7 @@ public final class Driver {
                         }
                     }
                 } finally {
-                    stats.values().stream()
-                            .flatMap(LayerStats::grams)
-                            .distinct()
-                            .forEach(Gram::close);
+                    LayerStats.close(stats.values());
                 }
             }
             if (!denseInputs) {
@@ -348,7 +345,7 @@ public final class Driver {
 
     /// Whether a run with these statistics needs the activations of the dense model beside its own.
     public static boolean needsDenseStream(Set<Statistic> needs) {
-        return needs.contains(Statistic.CROSS_GRAM) || needs.contains(Statistic.DENSE_GRAM);
+        return needs.stream().anyMatch(DENSE::contains);
     }
 
     private Map<String, LayerStats> capture(
@@ -362,9 +359,10 @@ public final class Driver {
                 : watch.time(Phase.CAPTURE, () -> stream.capture(block, layers, needs, tokens));
     }
 
-    /// Cuts the layers of a block into groups whose Grams fit the budget: one group, if it is
+    /// Cuts the layers of a block into groups whose Grams and kept inputs fit the budget: one
+    /// group, if it is
     /// large enough. Layers that share a Gram stay together.
-    private List<List<Linear>> turns(List<Linear> layers, Set<Statistic> needs) {
+    private List<List<Linear>> turns(List<Linear> layers, Set<Statistic> needs, long tokens) {
         if (layers.isEmpty() || !needs.contains(Statistic.GRAM)) {
             return List.of(layers);
         }
@@ -372,7 +370,8 @@ public final class Driver {
         var turn = new ArrayList<Linear>();
         long bytes = 0;
         for (var sharing : byInput(layers)) {
-            long grams = gramBytes(sharing.getFirst().columns(), workers.count(), needs);
+            long columns = sharing.getFirst().columns();
+            long grams = gramBytes(columns, workers.count(), needs, tokens);
             if (!turn.isEmpty() && bytes + grams > settings.gramBytes()) {
                 turns.add(turn);
                 turn = new ArrayList<>();
@@ -394,15 +393,22 @@ public final class Driver {
     }
 
     /// Bytes of the Grams of one input while they are gathered: for each, a float32 partial and a
-    /// float64 total per worker; twice that, and their sum, if some sequences are held out.
-    public static long gramBytes(long columns, int workers, Set<Statistic> needs) {
+    /// float64 total per worker; twice that, and their sum, if some sequences are held out. With
+    /// them the inputs themselves, if those are kept: at most all `tokens`.
+    public static long gramBytes(long columns, int workers, Set<Statistic> needs, long tokens) {
+        long kept = needs.stream().filter(KEPT::contains).count();
         long grams = needs.stream().filter(GRAMS::contains).count();
         long copies = needs.contains(Statistic.HELD_OUT) ? 2 * workers + 1 : workers;
-        return 12 * columns * columns * copies * grams;
+        return 12 * columns * columns * copies * grams + 4 * columns * tokens * kept;
     }
 
     private static final Set<Statistic> GRAMS =
             EnumSet.of(Statistic.GRAM, Statistic.CROSS_GRAM, Statistic.DENSE_GRAM);
+
+    private static final Set<Statistic> KEPT = EnumSet.of(Statistic.INPUTS, Statistic.DENSE_INPUTS);
+
+    private static final Set<Statistic> DENSE =
+            EnumSet.of(Statistic.CROSS_GRAM, Statistic.DENSE_GRAM, Statistic.DENSE_INPUTS);
 
     /// A layer's new weight, kept beyond the scope of the task that made it.
     private record Pruned(Tensor weight, LayerReport report) {}

@@ -24,7 +24,7 @@ import java.util.stream.Collectors;
 /// @param outputBytes of the output folder
 /// @param workBytes of the work folder
 /// @param spill whether the activations go to a file, because memory is short
-/// @param gramBytes how much the Grams of one turn may take
+/// @param gramBytes how much the Grams of one turn, and inputs that are kept, may take
 public record Plan(
         List<Layer> layers,
         Memory memory,
@@ -32,7 +32,9 @@ public record Plan(
         long workBytes,
         boolean spill,
         long gramBytes) {
-    /// @param gramBytes of its inputs, while they are gathered; 0 if none are needed, or a layer
+    /// @param gramBytes of its inputs, while they are gathered, and of the inputs themselves if
+    // they
+    ///     are kept; 0 if none are needed, or a layer
     ///     before it reads the same inputs
     public record Layer(String name, int block, long rows, long columns, long gramBytes) {}
 
@@ -41,7 +43,7 @@ public record Plan(
     /// @param base Java, libtorch, and the mapped pages of the model
     /// @param activations of all calibration sequences between two blocks
     /// @param block weights of one block: dense, new, and in bfloat16 if that is asked for
-    /// @param grams of one block, or of one turn
+    /// @param grams of one block, or of one turn, with the inputs that are kept beside them
     /// @param solver what pruning a layer needs besides
     /// @param forward what is alive inside a block while a sequence goes through it
     /// @param evaluation residual streams of a group of windows, and the head
@@ -74,14 +76,15 @@ public record Plan(
         boolean grams = needs.contains(Statistic.GRAM);
         boolean stream = !needs.isEmpty();
         int workers = recipe.resources().threads();
-        var layers = layers(checkpoint, recipe, needs);
+        long tokens = (long) recipe.calibration().samples() * length;
+        var layers = layers(checkpoint, recipe, needs, tokens);
+        boolean kept = needs.contains(Statistic.INPUTS) || needs.contains(Statistic.DENSE_INPUTS);
         check(layers, checkpoint, recipe);
 
         var config = checkpoint.config();
         long widest = layers.stream().mapToLong(Layer::columns).max().orElseThrow();
         long tallest = layers.stream().mapToLong(Layer::rows).max().orElseThrow();
-        long activations =
-                stream ? 4L * recipe.calibration().samples() * length * config.hiddenSize() : 0;
+        long activations = stream ? 4L * tokens * config.hiddenSize() : 0;
         activations *= both ? 2 : 1;
         long weights = 4 * largestBlock(layers);
         var memory =
@@ -90,7 +93,7 @@ public record Plan(
                         activations,
                         (both ? 4 : 3) * weights,
                         largestBlockGrams(layers),
-                        grams ? workers * solverBytes(widest, tallest, both) : 0,
+                        grams ? workers * solverBytes(widest, tallest, both, kept) : 0,
                         workers * 4L * length * (6L * config.hiddenSize() + 4 * tallest),
                         EVALUATION_STREAMS
                                 + 4L * config.vocabularySize() * config.hiddenSize()
@@ -157,7 +160,8 @@ public record Plan(
         }
     }
 
-    private static List<Layer> layers(Checkpoint checkpoint, Recipe recipe, Set<Statistic> needs) {
+    private static List<Layer> layers(
+            Checkpoint checkpoint, Recipe recipe, Set<Statistic> needs, long tokens) {
         int workers = recipe.resources().threads();
         var inputs = new HashSet<String>();
         var layers = new ArrayList<Layer>();
@@ -171,16 +175,18 @@ public record Plan(
                                 entry.block(),
                                 entry.weight().shape().size(0),
                                 columns,
-                                first ? Driver.gramBytes(columns, workers, needs) : 0));
+                                first ? Driver.gramBytes(columns, workers, needs, tokens) : 0));
             }
         }
         return List.copyOf(layers);
     }
 
     /// What pruning one layer takes: factors of the Gram in float64 and copies of the weights; to
-    /// re-aim it, both Grams, a factor and its inverse in float64, and five products.
-    private static long solverBytes(long columns, long rows, boolean both) {
-        long method = 32 * columns * columns + 8 * columns * rows;
+    /// re-aim it, both Grams, a factor and its inverse in float64, and five products; to rebuild it
+    // on inputs that
+    /// are kept, weights, moments and temporaries of Adam, a dozen in all.
+    private static long solverBytes(long columns, long rows, boolean both, boolean kept) {
+        long method = 32 * columns * columns + (kept ? 48 : 8) * columns * rows;
         return both ? method + 32 * columns * columns + 44 * columns * rows : method;
     }
 

@@ -8,7 +8,9 @@ import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -25,13 +27,18 @@ public final class InputStats implements AutoCloseable {
     private final boolean gram;
     private final Tokens tokens;
     private final List<Share> shares = new ArrayList<>();
+    private final long rows;
+    private final Map<String, Tensor> kept = new ConcurrentHashMap<>();
+    private final Map<String, Tensor> keptDense = new ConcurrentHashMap<>();
 
     /// @param needs what to gather; [Statistic#GRAM] includes the mean squares
     /// @param tokens how much each counts
     /// @param workers how many workers will add
-    public InputStats(Set<Statistic> needs, Tokens tokens, int workers) {
+    /// @param rows how many rows there will be of inputs that are kept themselves
+    public InputStats(Set<Statistic> needs, Tokens tokens, int workers, long rows) {
         this.tokens = tokens;
         this.gram = needs.contains(Statistic.GRAM);
+        this.rows = rows;
         for (int i = 0; i < workers; i++) {
             shares.add(new Share());
         }
@@ -74,8 +81,24 @@ public final class InputStats implements AutoCloseable {
                         s -> s.add(tokens.weighted(dense)));
     }
 
-    /// The statistics by layer. Layers with the same inputs get the same [Gram] object; the caller
-    /// closes the Grams.
+    /// Keeps the inputs `x [rows, in]` of `layer` as the rows from `first` on, wherever workers
+    /// are: they lie in the order of the sequences. Called by one thread per worker, layer by layer
+    /// in one order.
+    public void keep(int worker, String layer, Tensor x, long first) {
+        shares.get(worker).kept.add(kept, rows, layer, tokens.weighted(x), x, first);
+    }
+
+    /// Likewise what enters `layer` in the dense model.
+    ///
+    /// @param sharing the same object for all layers that read the same
+    public void keepDense(int worker, String layer, Tensor dense, Object sharing, long first) {
+        shares.get(worker)
+                .keptDense
+                .add(keptDense, rows, layer, tokens.weighted(dense), sharing, first);
+    }
+
+    /// The statistics by layer. Layers with the same inputs get the same [Gram] object and
+    /// the same inputs; the caller closes them, see [LayerStats#close].
     ///
     /// @throws IllegalStateException if nothing was added
     public Map<String, LayerStats> finish() {
@@ -87,6 +110,13 @@ public final class InputStats implements AutoCloseable {
                 .forEach((layer, g) -> byLayer.compute(layer, (_, stats) -> stats.withCross(g)));
         merged(share -> share.dense, sum -> ((GramSum) sum).gram())
                 .forEach((layer, g) -> byLayer.compute(layer, (_, stats) -> stats.withDense(g)));
+        byLayer.replaceAll(
+                (layer, stats) ->
+                        stats.withInputs(
+                                Optional.ofNullable(kept.get(layer)),
+                                Optional.ofNullable(keptDense.get(layer))));
+        kept.clear(); // they are the caller's now
+        keptDense.clear();
         return byLayer;
     }
 
@@ -127,6 +157,10 @@ public final class InputStats implements AutoCloseable {
             sums.addAll(share.dense.byLayer.values());
         }
         sums.forEach(Sum::close);
+        var tensors = Collections.newSetFromMap(new IdentityHashMap<Tensor, Boolean>());
+        tensors.addAll(kept.values());
+        tensors.addAll(keptDense.values());
+        tensors.forEach(Tensor::close);
     }
 
     /// The sums of one worker.
@@ -134,6 +168,33 @@ public final class InputStats implements AutoCloseable {
         final Sums inputs = new Sums();
         final Sums cross = new Sums();
         final Sums dense = new Sums();
+        final Rows kept = new Rows();
+        final Rows keptDense = new Rows();
+    }
+
+    /// Where one worker writes rows: into one tensor of all workers, for all layers that are given
+    /// the same object one after the other.
+    private static final class Rows {
+        private Object lastGiven;
+        private Tensor last;
+
+        void add(
+                Map<String, Tensor> all,
+                long rows,
+                String layer,
+                Tensor x,
+                Object given,
+                long first) {
+            if (given == lastGiven) {
+                all.putIfAbsent(layer, last);
+                return;
+            }
+            try (var scope = Scope.open()) {
+                last = all.computeIfAbsent(layer, _ -> scope.keep(Tensor.empty(rows, x.size(1))));
+                last.narrow(0, first, x.size(0)).copy_(x);
+            }
+            lastGiven = given;
+        }
     }
 
     /// The sums of one kind: one for all layers that are given the same object one after the other.

@@ -2,6 +2,8 @@ package dev.pollard.stats;
 
 import dev.pollard.tensor.Scope;
 import dev.pollard.tensor.Tensor;
+import java.util.Collection;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.IdentityHashMap;
 import java.util.LinkedHashMap;
@@ -16,6 +18,9 @@ import java.util.stream.Stream;
 /// @param inputGram if asked for
 /// @param crossGram `X_denseᵀ X / tokens`, `[in, in]`, not symmetric, if asked for
 /// @param denseGram `X_denseᵀ X_dense / tokens`, `[in, in]`, if asked for
+/// @param inputs X, `[tokens, in]` float32 in the order of the sequences, if asked for; in
+///     statistics with a split, those of the part to fit to have them
+/// @param denseInputs X_dense, likewise
 /// @param split the same of two parts of the tokens, if asked for and if there are sequences enough
 public record LayerStats(
         long tokens,
@@ -23,11 +28,15 @@ public record LayerStats(
         Optional<Gram> inputGram,
         Optional<Gram> crossGram,
         Optional<Gram> denseGram,
+        Optional<Tensor> inputs,
+        Optional<Tensor> denseInputs,
         Optional<Split> split) {
     /// Nothing was asked for.
     public static final LayerStats NONE =
             new LayerStats(
                     0,
+                    Optional.empty(),
+                    Optional.empty(),
                     Optional.empty(),
                     Optional.empty(),
                     Optional.empty(),
@@ -47,6 +56,8 @@ public record LayerStats(
                 Optional.of(gram),
                 Optional.empty(),
                 Optional.empty(),
+                Optional.empty(),
+                Optional.empty(),
                 Optional.empty());
     }
 
@@ -54,6 +65,8 @@ public record LayerStats(
         return new LayerStats(
                 tokens,
                 Optional.of(meanSquare),
+                Optional.empty(),
+                Optional.empty(),
                 Optional.empty(),
                 Optional.empty(),
                 Optional.empty(),
@@ -84,6 +97,20 @@ public record LayerStats(
         return denseGram.orElseThrow(() -> missing(Statistic.DENSE_GRAM));
     }
 
+    /// X, `[tokens, in]`. Not to be changed.
+    ///
+    /// @throws IllegalStateException if it was not kept
+    public Tensor keptInputs() {
+        return inputs.orElseThrow(() -> missing(Statistic.INPUTS));
+    }
+
+    /// X_dense, `[tokens, in]`, row for row the same tokens. Not to be changed.
+    ///
+    /// @throws IllegalStateException if it was not kept
+    public Tensor keptDenseInputs() {
+        return denseInputs.orElseThrow(() -> missing(Statistic.DENSE_INPUTS));
+    }
+
     /// The statistics of the tokens that a method may fit to: all, unless some are held out.
     public LayerStats fit() {
         return split.map(Split::fit).orElse(this);
@@ -92,13 +119,40 @@ public record LayerStats(
     /// The same with a cross Gram.
     LayerStats withCross(Gram cross) {
         return new LayerStats(
-                tokens, inputMeanSquare, inputGram, Optional.of(cross), denseGram, split);
+                tokens,
+                inputMeanSquare,
+                inputGram,
+                Optional.of(cross),
+                denseGram,
+                inputs,
+                denseInputs,
+                split);
     }
 
     /// The same with a Gram of the dense model's inputs.
     LayerStats withDense(Gram dense) {
         return new LayerStats(
-                tokens, inputMeanSquare, inputGram, crossGram, Optional.of(dense), split);
+                tokens,
+                inputMeanSquare,
+                inputGram,
+                crossGram,
+                Optional.of(dense),
+                inputs,
+                denseInputs,
+                split);
+    }
+
+    /// The same with the inputs themselves.
+    public LayerStats withInputs(Optional<Tensor> inputs, Optional<Tensor> denseInputs) {
+        return new LayerStats(
+                tokens,
+                inputMeanSquare,
+                inputGram,
+                crossGram,
+                denseGram,
+                inputs,
+                denseInputs,
+                split);
     }
 
     /// Puts two parts together, layer by layer. Layers that share a Gram in both share the new one.
@@ -129,6 +183,8 @@ public record LayerStats(
                                     gram,
                                     a.crossGram.map(g -> joined(grams, g, b.cross())),
                                     a.denseGram.map(g -> joined(grams, g, b.dense())),
+                                    Optional.empty(),
+                                    Optional.empty(),
                                     Optional.of(new Split(a, b))));
                 });
         return joined;
@@ -156,11 +212,28 @@ public record LayerStats(
         return mean;
     }
 
-    /// All Grams in here, those of the parts included.
-    public Stream<Gram> grams() {
+    /// Frees the Grams and the inputs in `stats`, those of their parts included; each once,
+    /// however many layers share it.
+    public static void close(Collection<LayerStats> stats) {
+        var seen = Collections.<Object>newSetFromMap(new IdentityHashMap<>());
+        stats.stream()
+                .flatMap(LayerStats::withParts)
+                .forEach(
+                        part -> {
+                            Stream.of(part.inputGram, part.crossGram, part.denseGram)
+                                    .flatMap(Optional::stream)
+                                    .filter(seen::add)
+                                    .forEach(Gram::close);
+                            Stream.of(part.inputs, part.denseInputs)
+                                    .flatMap(Optional::stream)
+                                    .filter(seen::add)
+                                    .forEach(Tensor::close);
+                        });
+    }
+
+    private Stream<LayerStats> withParts() {
         return Stream.concat(
-                Stream.of(inputGram, crossGram, denseGram).flatMap(Optional::stream),
-                split.stream().flatMap(s -> Stream.concat(s.fit.grams(), s.heldOut.grams())));
+                Stream.of(this), split.stream().flatMap(s -> Stream.of(s.fit, s.heldOut)));
     }
 
     private static IllegalStateException missing(Statistic statistic) {

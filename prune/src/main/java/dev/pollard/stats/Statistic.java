@@ -11,6 +11,12 @@ public enum Statistic {
     CROSS_GRAM,
     /// `X_denseᵀ X_dense / tokens`, `[in, in]`: inputs of the dense model alone.
     DENSE_GRAM,
-    /// The statistics asked for, once more, of the sequences held out: every eighth.
+    /// The inputs themselves, `[tokens, in]`, of the tokens to fit to: as much memory as all
+    /// calibration tokens take, so for small models.
+    INPUTS,
+    /// The inputs of the dense model, `[tokens, in]`, of the tokens to fit to.
+    DENSE_INPUTS,
+    /// The statistics asked for, once more, of the sequences held out: every eighth. Inputs
+    /// themselves are kept of the others only.
     HELD_OUT
 }

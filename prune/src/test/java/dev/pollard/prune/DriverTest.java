@@ -13,6 +13,7 @@ import dev.pollard.model.Model;
 import dev.pollard.model.Tap;
 import dev.pollard.model.TinyLlama;
 import dev.pollard.prune.method.Magnitude;
+import dev.pollard.prune.method.Methods;
 import dev.pollard.prune.method.SparseGpt;
 import dev.pollard.prune.method.Wanda;
 import dev.pollard.recipe.WorkFolder;
@@ -44,6 +45,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class DriverTest {
     private static final Sparsity HALF = new Sparsity.Unstructured(0.5);
@@ -314,7 +317,7 @@ class DriverTest {
     @Test
     void gramsFormedInTurnsMakeTheSameBytes() throws IOException {
         var method = new SparseGpt(0.01, 128);
-        for (long bytes : new long[] {1, 2 * Driver.gramBytes(16, 2, Set.of(Statistic.GRAM))}) {
+        for (long bytes : new long[] {1, 2 * Driver.gramBytes(16, 2, Set.of(Statistic.GRAM), 0)}) {
             var settings =
                     new Driver.Settings(
                             Inputs.PRUNED, _ -> true, Compute.FLOAT32, 0, bytes, Optional.empty());
@@ -521,6 +524,108 @@ class DriverTest {
     void theLastStepMustLeaveThePattern() {
         Method method = () -> List.of(new Sweep(List.of(new Magnitude(), new Regrow())));
         assertRefused(method, HALF, "0.5");
+    }
+
+    /// Keeps the inputs it is shown, and prunes by magnitude.
+    private record Keeper(Map<String, float[]> inputs, Map<String, Tensor> tensors)
+            implements LayerPruner {
+        Keeper() {
+            this(new ConcurrentHashMap<>(), new ConcurrentHashMap<>());
+        }
+
+        @Override
+        public Set<Statistic> needs() {
+            return Set.of(
+                    Statistic.GRAM,
+                    Statistic.DENSE_GRAM,
+                    Statistic.INPUTS,
+                    Statistic.DENSE_INPUTS,
+                    Statistic.HELD_OUT);
+        }
+
+        @Override
+        public LayerResult prune(LayerContext layer, Sparsity sparsity) {
+            var fit = layer.stats().fit();
+            keep(layer.name(), fit.keptInputs(), fit.gram());
+            keep("dense " + layer.name(), fit.keptDenseInputs(), fit.dense());
+            assertTrue(layer.stats().split().orElseThrow().heldOut().inputs().isEmpty());
+            return new Magnitude().prune(layer, sparsity);
+        }
+
+        private void keep(String name, Tensor x, Gram gram) {
+            assertEquals(4 * 20, x.size(0)); // one of five sequences is held out
+            Tensor product = x.transpose(0, 1).matmul(x).div(gram.tokens());
+            assertTrue(product.sub(gram.matrix()).abs().max().item() < 1e-4, name);
+            inputs.put(name, x.toFloats());
+            tensors.put(name, x);
+        }
+    }
+
+    @Test
+    void inputsAreKeptInTheOrderOfTheSequencesWhateverTheWorkers() throws IOException {
+        var kept = new ArrayList<Keeper>();
+        for (int workers : new int[] {1, 2, 3}) {
+            var keeper = new Keeper();
+            run(() -> List.of(new Sweep(keeper)), HALF, PLAIN, workers);
+            kept.add(keeper);
+        }
+        assertEquals(2 * 3 * TinyLlama.LAYERS_PER_BLOCK, kept.getFirst().inputs().size());
+        for (var keeper : kept) {
+            assertSame(kept.getFirst().inputs(), keeper.inputs());
+            var distinct = Collections.newSetFromMap(new IdentityHashMap<Tensor, Boolean>());
+            distinct.addAll(keeper.tensors().values());
+            assertEquals(2 * 3 * 4, distinct.size(), "layers that read the same share it");
+        }
+        try (var opened = Model.open(model);
+                var _ = Scope.open()) { // the second sequence, in the first block
+            Tensor x = opened.decoder().embed(IDS[1]);
+            opened.decoder()
+                    .block(0, Compute.FLOAT32)
+                    .forward(
+                            x,
+                            (layer, input) -> {
+                                float[] rows = kept.getLast().inputs().get(layer.name());
+                                int size = (int) input.elements();
+                                assertArrayEquals(
+                                        input.toFloats(),
+                                        java.util.Arrays.copyOfRange(rows, size, 2 * size),
+                                        1e-5f,
+                                        layer.name());
+                                return true;
+                            });
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"sd", "dd", "cross", "kd"})
+    void sdsByMiniBatchesRunsOnEveryKindOfData(String data) throws IOException {
+        var method =
+                Methods.create(
+                        "sds",
+                        Map.of(
+                                "solver",
+                                "adam",
+                                "epochs",
+                                "2",
+                                "batch",
+                                "32",
+                                "rounds",
+                                "1",
+                                "data",
+                                data,
+                                "schedule",
+                                data.equals("kd") ? "model" : "block"));
+        var made = run(method, TWO_OF_FOUR, PLAIN, 2);
+        made.weights().forEach((layer, weight) -> assertEquals(weight.length / 2, zeros(weight)));
+        assertSame(made.weights(), run(method, TWO_OF_FOUR, PLAIN, 2).weights());
+    }
+
+    private static int zeros(float[] weight) {
+        int zeros = 0;
+        for (float w : weight) {
+            zeros += w == 0 ? 1 : 0;
+        }
+        return zeros;
     }
 
     @Test

@@ -325,8 +325,8 @@ class PruningRunTest {
     @Test
     void thePlanCountsAGramOnceForAllThatShareIt() throws IOException {
         try (var run = prepare(recipe("sparsegpt", "0.5"))) {
-            long square = Driver.gramBytes(16, 2, Set.of(Statistic.GRAM));
-            long down = Driver.gramBytes(24, 2, Set.of(Statistic.GRAM));
+            long square = Driver.gramBytes(16, 2, Set.of(Statistic.GRAM), 0);
+            long down = Driver.gramBytes(24, 2, Set.of(Statistic.GRAM), 0);
             assertEquals(
                     List.of(square, 0L, 0L, square, square, 0L, down),
                     run.plan().layers().stream()
@@ -335,6 +335,34 @@ class PruningRunTest {
                             .toList());
             assertEquals(3 * square + down, run.plan().memory().grams());
         }
+    }
+
+    @Test
+    void thePlanCountsInputsThatAreKept() throws IOException {
+        var recipe = recipe("sds", "0.5");
+        try (var grams = prepare(recipe);
+                var one = prepare(with(recipe, Map.of("solver", "adam")));
+                var both = prepare(with(recipe, Map.of("solver", "adam", "data", "cross")));
+                var cross = prepare(with(recipe, Map.of("data", "cross")))) {
+            long inputs = 4 * 6 * 20 * (3 * 16 + 24); // of 6 sequences of 20 tokens
+            assertEquals(inputs, one.plan().memory().grams() - grams.plan().memory().grams());
+            assertEquals(2 * inputs, both.plan().memory().grams() - cross.plan().memory().grams());
+        }
+    }
+
+    private static Recipe with(Recipe recipe, Map<String, String> settings) {
+        var pruning = recipe.pruning();
+        return with(
+                recipe,
+                new Recipe.Pruning(
+                        pruning.method(),
+                        settings,
+                        pruning.sparsity(),
+                        pruning.allocation(),
+                        pruning.inputs(),
+                        pruning.include(),
+                        pruning.exclude(),
+                        pruning.seed()));
     }
 
     @Test

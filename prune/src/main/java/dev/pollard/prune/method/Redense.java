@@ -6,6 +6,7 @@ import dev.pollard.prune.LayerPruner;
 import dev.pollard.prune.LayerResult;
 import dev.pollard.prune.Mask;
 import dev.pollard.prune.Sparsity;
+import dev.pollard.prune.solver.Adam;
 import dev.pollard.prune.solver.Coordinates;
 import dev.pollard.prune.solver.LeastSquares;
 import dev.pollard.stats.Gram;
@@ -15,6 +16,7 @@ import dev.pollard.tensor.Tensor;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Random;
 import java.util.Set;
 
 /// SDS's second step: from the sparse weights W_s, all entries free, back towards the outputs of
@@ -64,6 +66,9 @@ record Redense(
         /// So many steps between the minimum near a sparse matrix and the sparse matrix near it,
         /// see [LeastSquares#approach]. After one step: the minimum with `ρ ‖W − W_s‖²` added.
         record Alternating(int steps, double rho, double growth) implements Solver {}
+
+        /// On the inputs themselves, some tokens at a time: the paper's epochs.
+        record Batches(Adam adam) implements Solver {}
     }
 
     @Override
@@ -83,6 +88,13 @@ record Redense(
         if (heldOut) {
             needs.add(Statistic.HELD_OUT);
         }
+        boolean kept = solver instanceof Solver.Batches;
+        if (kept && data != Data.DD) {
+            needs.add(Statistic.INPUTS);
+        }
+        if (kept && (data == Data.DD || data == Data.CROSS)) {
+            needs.add(Statistic.DENSE_INPUTS);
+        }
         return needs;
     }
 
@@ -99,6 +111,7 @@ record Redense(
             Tensor dense =
                     switch (solver) {
                         case Solver.Gradient(int steps) -> error.descend(start, steps, l1, l2);
+                        case Solver.Batches(Adam adam) -> stepped(error, layer, start, adam);
                         case Solver.Alternating(int steps, double rho, double growth) ->
                                 error.approach(
                                         start,
@@ -114,5 +127,14 @@ record Redense(
             int columns = Math.toIntExact(weight.size(1));
             return new LayerResult(scope.release(weight), Mask.full(rows, columns), List.of());
         }
+    }
+
+    private Tensor stepped(LeastSquares error, LayerContext layer, Tensor start, Adam adam) {
+        var stats = layer.stats().fit();
+        Tensor inputs = data == Data.DD ? stats.keptDenseInputs() : stats.keptInputs();
+        Optional<Tensor> teacher =
+                data == Data.CROSS ? Optional.of(stats.keptDenseInputs()) : Optional.empty();
+        var order = new Random(31 * layer.seed() + layer.name().hashCode());
+        return error.descend(start, layer.dense(), inputs, teacher, adam, l1, l2, order);
     }
 }

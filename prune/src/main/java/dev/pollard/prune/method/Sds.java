@@ -6,6 +6,7 @@ import dev.pollard.prune.Pass;
 import dev.pollard.prune.Sweep;
 import dev.pollard.prune.Sweep.Capture;
 import dev.pollard.prune.Sweep.Flow;
+import dev.pollard.prune.solver.Adam;
 import dev.pollard.prune.solver.Coordinates;
 import dev.pollard.stats.Tokens;
 import java.util.ArrayList;
@@ -83,9 +84,10 @@ public record Sds(
             new Setting.Choice(
                     "solver",
                     "alternating",
-                    List.of("alternating", "gradient"),
-                    "rebuilds: by alternating between a minimum and the pattern, or by proximal"
-                            + " gradient steps");
+                    List.of("alternating", "gradient", "adam"),
+                    "rebuilds: by alternating between a minimum and the pattern, by proximal"
+                            + " gradient steps, or by mini-batches: slow, and with all inputs in"
+                            + " memory, for small models and to compare readings of the paper");
     static final Setting.Whole STEPS =
             new Setting.Whole("steps", 24, 1, 100_000, "of the solver: how far it goes");
     static final Setting.Real PULL =
@@ -94,6 +96,22 @@ public record Sds(
     static final Setting.Real GROWTH =
             new Setting.Real(
                     "growth", 2.0, 1, 1e3, "of the pull every 6 steps, for solver=alternating");
+    static final Setting.Whole EPOCHS =
+            new Setting.Whole(
+                    "epochs",
+                    20,
+                    1,
+                    100_000,
+                    "over the tokens, for solver=adam; the paper has 200");
+    static final Setting.Real RATE =
+            new Setting.Real(
+                    "rate",
+                    0.1,
+                    1e-9,
+                    1e3,
+                    "for solver=adam: how far a first step moves every weight, in mean absolute weights");
+    static final Setting.Whole BATCH =
+            new Setting.Whole("batch", 2048, 1, 1 << 20, "tokens of a step, for solver=adam");
     static final Setting.Choice COORDINATES =
             new Setting.Choice(
                     "coordinates",
@@ -135,6 +153,9 @@ public record Sds(
                     STEPS,
                     PULL,
                     GROWTH,
+                    EPOCHS,
+                    RATE,
+                    BATCH,
                     COORDINATES,
                     L1,
                     L2,
@@ -169,10 +190,18 @@ public record Sds(
         double damping = settings.get(DAMPING);
         boolean keepBest = settings.get(KEEP).equals("best");
         var solver =
-                settings.get(SOLVER).equals("gradient")
-                        ? new Redense.Solver.Gradient(settings.get(STEPS))
-                        : new Redense.Solver.Alternating(
-                                settings.get(STEPS), settings.get(PULL), settings.get(GROWTH));
+                switch (settings.get(SOLVER)) {
+                    case "gradient" -> new Redense.Solver.Gradient(settings.get(STEPS));
+                    case "adam" ->
+                            new Redense.Solver.Batches(
+                                    new Adam(
+                                            settings.get(EPOCHS),
+                                            settings.get(RATE),
+                                            settings.get(BATCH)));
+                    default ->
+                            new Redense.Solver.Alternating(
+                                    settings.get(STEPS), settings.get(PULL), settings.get(GROWTH));
+                };
         return new Sds(
                 keepBest ? new OnFit(base) : base,
                 keepBest ? new OnFit(second) : second,

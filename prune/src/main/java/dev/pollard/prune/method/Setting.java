@@ -1,5 +1,6 @@
 package dev.pollard.prune.method;
 
+import dev.pollard.format.Nearest;
 import java.util.List;
 
 /// A hyper-parameter of a method, as `--set name=value` takes it.
@@ -95,7 +96,13 @@ public sealed interface Setting {
         /// @throws IllegalArgumentException if it is none of them
         String check(String word) {
             if (!options.contains(word)) {
-                throw refusal(this, word, null);
+                var refusal = refusal(this, word, null);
+                var nearest = Nearest.to(word, options);
+                throw nearest.isEmpty()
+                        ? refusal
+                        : new IllegalArgumentException(
+                                "%s; did you mean '%s'?"
+                                        .formatted(refusal.getMessage(), nearest.get()));
             }
             return word;
         }

@@ -4,6 +4,7 @@ import dev.pollard.stats.Gram;
 import dev.pollard.tensor.Scope;
 import dev.pollard.tensor.Tensor;
 import java.util.Optional;
+import java.util.Random;
 
 /// A layer's output error as a function of its weights, and ways down it:
 ///
@@ -71,8 +72,9 @@ public final class LeastSquares {
         return 1 / normal.largestEigenvalue();
     }
 
-    /// Proximal gradient descent from `start` on `f + λ₁ u ‖V‖₁ + λ₂ ‖V‖²`, u the mean absolute
-    /// value of `start`, with step 1 / L, L the largest eigenvalue of A.
+    /// Proximal gradient descent from `start` on `f + 2 λ₁ u ‖V‖₁ + λ₂ ‖V‖²`, u the mean absolute
+    /// value of `start`, with step 1 / L, L the largest eigenvalue of A: on half of it, that is,
+    /// whose gradient is `V A − B + λ₂ V`.
     ///
     /// @param l1 λ₁
     /// @param l2 λ₂
@@ -87,6 +89,42 @@ public final class LeastSquares {
             }
         }
         return v;
+    }
+
+    /// As [#descend(Tensor, int, double, double)] has it, but on the inputs themselves, some tokens
+    /// at a time: many cheap, uneven steps.
+    ///
+    /// @param dense W_d, `[out, in]`
+    /// @param inputs X, `[tokens, in]`
+    /// @param teacher X_t, row for row the same tokens, if they are others
+    /// @param order draws the order of the batches
+    /// @return V, in the current scope
+    public Tensor descend(
+            Tensor start,
+            Tensor dense,
+            Tensor inputs,
+            Optional<Tensor> teacher,
+            Adam adam,
+            double l1,
+            double l2,
+            Random order) {
+        Adam.Gradient gradient =
+                (v, first, tokens) -> {
+                    Tensor x = inputs.narrow(0, first, tokens);
+                    Tensor w = leave(v);
+                    Tensor away = w.sub(dense);
+                    Tensor error = // [tokens, out]
+                            teacher.isPresent()
+                                    ? x.linear(w)
+                                            .sub(
+                                                    teacher.get()
+                                                            .narrow(0, first, tokens)
+                                                            .linear(dense))
+                                    : x.linear(away);
+                    Tensor g = error.transpose(0, 1).matmul(x).mul_(1.0 / tokens);
+                    return g.add_(away, normal.lambda()).div(normal.scale()).add_(v, l2);
+                };
+        return adam.descend(start, inputs.size(0), gradient, l1, order);
     }
 
     /// Towards a dense V near which there is a sparse one: alternates between

@@ -45,12 +45,12 @@ class MethodsTest {
                 "sparsgpt | unknown method 'sparsgpt'; did you mean 'sparsegpt'?",
                 "SparseGPT | did you mean 'sparsegpt'?",
                 "wnada | did you mean 'wanda'?",
-                "quantum | unknown method 'quantum'; known: magnitude, sparsegpt, wanda"
+                "quantum | unknown method 'quantum'; known: magnitude, sds, sparsegpt, wanda"
             })
     void anUnknownMethodGetsAHintAndTheList(String name, String message) {
         var e = assertThrows(IllegalArgumentException.class, () -> Methods.create(name, Map.of()));
         assertTrue(e.getMessage().contains(message), e.getMessage());
-        assertTrue(e.getMessage().contains("magnitude, sparsegpt, wanda"), e.getMessage());
+        assertTrue(e.getMessage().contains("magnitude, sds, sparsegpt, wanda"), e.getMessage());
     }
 
     @ParameterizedTest

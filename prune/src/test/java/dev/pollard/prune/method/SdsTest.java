@@ -1,0 +1,338 @@
+package dev.pollard.prune.method;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.pollard.prune.Comparison;
+import dev.pollard.prune.LayerContext;
+import dev.pollard.prune.LayerError;
+import dev.pollard.prune.LayerPruner;
+import dev.pollard.prune.LayerPrunerContract;
+import dev.pollard.prune.LayerResult;
+import dev.pollard.prune.Method;
+import dev.pollard.prune.RandomLayer;
+import dev.pollard.prune.Selection;
+import dev.pollard.prune.Sparsity;
+import dev.pollard.prune.Sweep;
+import dev.pollard.prune.solver.Coordinates;
+import dev.pollard.stats.Gram;
+import dev.pollard.stats.LayerStats;
+import dev.pollard.stats.Statistic;
+import dev.pollard.tensor.Scope;
+import dev.pollard.tensor.Tensor;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Random;
+import java.util.Set;
+import org.junit.jupiter.api.Nested;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class SdsTest {
+    private static final Sparsity TWO_OF_FOUR = new Sparsity.SemiStructured(2, 4);
+
+    /// All steps of a method's only sweep, one after the other, as the driver takes them.
+    private record Steps(List<LayerPruner> steps) implements LayerPruner {
+        static Steps of(Method method) {
+            return new Steps(((Sweep) method.passes().getFirst()).steps());
+        }
+
+        @Override
+        public Set<Statistic> needs() {
+            var needs = EnumSet.noneOf(Statistic.class);
+            steps.forEach(step -> needs.addAll(step.needs()));
+            return needs;
+        }
+
+        @Override
+        public LayerResult prune(LayerContext layer, Sparsity sparsity) {
+            var earlier = new ArrayList<Tensor>();
+            LayerResult result = null;
+            for (var step : steps) {
+                Tensor weight = earlier.isEmpty() ? layer.weight() : earlier.getLast();
+                result =
+                        step.prune(
+                                new LayerContext(
+                                        layer.name(),
+                                        weight,
+                                        layer.dense(),
+                                        earlier,
+                                        layer.stats(),
+                                        layer.seed()),
+                                sparsity);
+                earlier.add(result.weight());
+            }
+            return result;
+        }
+    }
+
+    /// Methods that end with the adjustment keep the mask of Wanda, and round.
+    private abstract static class Contract extends LayerPrunerContract {
+        abstract Map<String, String> settings();
+
+        @Override
+        protected LayerPruner pruner() {
+            return Steps.of(Methods.create("sds", settings()));
+        }
+
+        @Override
+        protected long prunedBy(double ratio, int rows, int columns) {
+            return rows * Selection.count(columns, ratio);
+        }
+
+        @Override
+        protected float rounding() {
+            return 1e-5f;
+        }
+    }
+
+    @Nested
+    class AllStepsInOneBlock extends Contract {
+        @Override
+        Map<String, String> settings() {
+            return Map.of("base", "wanda", "second", "wanda");
+        }
+    }
+
+    @Nested
+    class AdjustmentAlone extends Contract {
+        @Override
+        Map<String, String> settings() {
+            return Map.of("base", "wanda", "rounds", "0");
+        }
+    }
+
+    @Nested
+    class GradientStepsAndASoftMask extends Contract {
+        @Override
+        Map<String, String> settings() {
+            return Map.of(
+                    "base",
+                    "wanda",
+                    "second",
+                    "base",
+                    "solver",
+                    "gradient",
+                    "soft",
+                    "5",
+                    "rounds",
+                    "1");
+        }
+    }
+
+    // ---- keep ----
+
+    private static Adjust adjust(boolean keepBest) {
+        return new Adjust(new Comparison.Row(), 0, 20, Coordinates.SCALED, 0.01, keepBest);
+    }
+
+    /// A layer pruned by magnitude, fitted to correlated inputs and judged by `heldOut`.
+    private static LayerContext pruned(RandomLayer random, Gram heldOut) {
+        var plain = random.context();
+        var judge = LayerStats.of(heldOut);
+        var split = new LayerStats.Split(plain.stats(), judge);
+        var stats =
+                new LayerStats(
+                        2,
+                        plain.stats().inputMeanSquare(),
+                        plain.stats().inputGram(),
+                        Optional.empty(),
+                        Optional.empty(),
+                        Optional.empty(),
+                        Optional.empty(),
+                        Optional.of(split));
+        Tensor weight =
+                new Comparison.Row().largest(plain.weight(), TWO_OF_FOUR).applyTo(plain.weight());
+        return new LayerContext("layer", weight, plain.dense(), List.of(weight), stats, 0);
+    }
+
+    @Test
+    void aLayerThatAdjustmentMakesWorseOnHeldOutTokensIsPutBackAndSaysSo() {
+        try (var _ = Scope.open()) {
+            float[] identity = new float[64 * 64];
+            for (int i = 0; i < 64; i++) {
+                identity[i * 65] = 1;
+            }
+            // Without correlations the weights that are kept are best left as they are.
+            var layer =
+                    pruned(RandomLayer.of(20, 64, 1), new Gram(Tensor.of(identity, 64, 64), 100));
+            var judge = layer.stats().split().orElseThrow().heldOut();
+            double before = LayerError.of(judge, layer.dense(), layer.weight()).relative();
+            var last = adjust(false).prune(layer, TWO_OF_FOUR);
+            double after = LayerError.of(judge, layer.dense(), last.weight()).relative();
+            assertTrue(after > before, after + " is not worse than " + before);
+            assertEquals(List.of(), last.notes());
+
+            var best = adjust(true).prune(layer, TWO_OF_FOUR);
+            assertArrayEquals(layer.weight().toFloats(), best.weight().toFloats());
+            assertTrue(best.mask().matches(TWO_OF_FOUR));
+            assertEquals(
+                    List.of(
+                            "kept as step 1 left it, which none after it improves on tokens held out"),
+                    best.notes());
+        }
+    }
+
+    @Test
+    void aLayerThatGetsBetterIsKeptWithoutANote() {
+        try (var _ = Scope.open()) {
+            var random = RandomLayer.of(20, 64, 1);
+            var layer = pruned(random, random.context().stats().gram());
+            var best = adjust(true).prune(layer, TWO_OF_FOUR);
+            assertEquals(List.of(), best.notes());
+            var judge = layer.stats();
+            double before = LayerError.of(judge, layer.dense(), layer.weight()).relative();
+            double after = LayerError.of(judge, layer.dense(), best.weight()).relative();
+            assertTrue(after < before);
+            double judged = best.heldOutError().orElseThrow();
+            assertTrue(judged < before && judged >= after, "learned from all tokens since");
+        }
+    }
+
+    // ---- the three steps on one layer ----
+
+    private static final int SIZE = 256;
+    private static final int TOKENS = 4096;
+
+    /// Inputs `[tokens, in]` whose correlations fall by a power law, with four large channels.
+    private static Tensor inputs() {
+        var random = new Random(11);
+        Tensor sources = gaussian(random, TOKENS, SIZE);
+        float[] spectrum = new float[SIZE];
+        float[] channels = new float[SIZE];
+        for (int k = 0; k < SIZE; k++) {
+            spectrum[k] = (float) Math.pow(k + 1, -0.5);
+            channels[k] = k % 64 == 5 ? 10 : 1;
+        }
+        return sources.mul(Tensor.of(spectrum, SIZE))
+                .matmul(gaussian(random, SIZE, SIZE))
+                .mul(Tensor.of(channels, SIZE))
+                .div(Math.sqrt(SIZE));
+    }
+
+    private static Tensor gaussian(Random random, int rows, int columns) {
+        float[] values = new float[rows * columns];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = (float) random.nextGaussian();
+        }
+        return Tensor.of(values, rows, columns);
+    }
+
+    private static LayerStats stats(Tensor x) {
+        long tokens = x.size(0);
+        return LayerStats.of(new Gram(x.transpose(0, 1).matmul(x).div((double) tokens), tokens));
+    }
+
+    private static LayerContext layer() {
+        Tensor x = inputs();
+        int fit = TOKENS / 8 * 7;
+        Tensor toFit = x.narrow(0, 0, fit).contiguous();
+        var all =
+                LayerStats.joined(
+                        Map.of(
+                                "layer",
+                                stats(toFit).withInputs(Optional.of(toFit), Optional.empty())),
+                        Map.of("layer", stats(x.narrow(0, fit, TOKENS - fit).contiguous())));
+        Tensor weight = gaussian(new Random(12), SIZE, SIZE).div(Math.sqrt(SIZE));
+        return new LayerContext("layer", weight, weight, all.get("layer"), 0);
+    }
+
+    private static double error(LayerContext layer, LayerPruner pruner) {
+        var result = pruner.prune(layer, TWO_OF_FOUR);
+        assertTrue(result.mask().matches(TWO_OF_FOUR));
+        return LayerError.of(layer.stats(), layer.dense(), result.weight()).relative();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"wanda", "sparsegpt"})
+    void sdsIsNotBehindItsControlNorThatBehindThePruner(String base) {
+        try (var _ = Scope.open()) {
+            var layer = layer();
+            var sds = Methods.create("sds", Map.of("base", base));
+            double initial = error(layer, (LayerPruner) Methods.create(base, Map.of()));
+            double control = error(layer, Steps.of(sds.control().orElseThrow().method()));
+            double rebuilt = error(layer, Steps.of(sds));
+            String errors = "%s: %.3e, %.3e, %.3e".formatted(base, initial, control, rebuilt);
+            assertTrue(rebuilt <= 1.02 * control, errors);
+            assertTrue(1.02 * control <= initial, errors);
+        }
+    }
+
+    @Test
+    void miniBatchesRebuildALayerToo() {
+        try (var _ = Scope.open()) {
+            var layer = layer();
+            var settings = Map.of("base", "wanda", "rounds", "1", "solver", "adam", "epochs", "2");
+            double initial = error(layer, new Wanda());
+            double rebuilt = error(layer, Steps.of(Methods.create("sds", settings)));
+            assertTrue(rebuilt < 0.8 * initial, rebuilt + " after " + initial);
+        }
+    }
+
+    // ---- settings ----
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "l1=-0.1 | l1 must be a number in [0, 1000000]: '-0.1'",
+                "l2=-1 | l2 must be a number in [0, 1000000]: '-1.0'",
+                "steps=0 | steps must be a whole number in [1, 100000]: '0'",
+                "epochs=0 | epochs must be a whole number in [1, 100000]: '0'",
+                "batch=0 | batch must be a whole number in [1, 1048576]: '0'",
+                "rate=0 | rate must be a number in [1.0E-9, 1000]: '0.0'",
+                "data=both | data must be one of sd, dd, kd, cross: 'both'",
+                "data=kd | data=kd needs schedule=model: block by block, nothing before a layer is rebuilt",
+                "base=sparsgpt | base must be one of magnitude, wanda, sparsegpt: 'sparsgpt'; did you mean 'sparsegpt'?",
+                "base=sds | base must be one of magnitude, wanda, sparsegpt: 'sds'",
+                "slover=adam | unknown setting of sds 'slover'; did you mean 'solver'?"
+            })
+    void aSettingThatMakesNoSenseIsRefusedInOneLine(String setting, String message) {
+        var parts = setting.split("=");
+        var e =
+                assertThrows(
+                        IllegalArgumentException.class,
+                        () -> Methods.create("sds", Map.of(parts[0], parts[1])));
+        assertTrue(e.getMessage().startsWith(message), e.getMessage());
+        assertEquals(1, e.getMessage().lines().count());
+    }
+
+    @Test
+    void onlyMiniBatchesAskForTheInputsThemselves() {
+        assertTrue(needs(Map.of()).stream().noneMatch(SdsTest::keeps));
+        assertEquals(
+                Set.of(Statistic.GRAM, Statistic.HELD_OUT, Statistic.INPUTS),
+                needs(Map.of("solver", "adam")));
+        assertEquals(
+                Set.of(
+                        Statistic.GRAM,
+                        Statistic.HELD_OUT,
+                        Statistic.DENSE_GRAM,
+                        Statistic.DENSE_INPUTS),
+                needs(Map.of("solver", "adam", "data", "dd")));
+        assertEquals(
+                Set.of(
+                        Statistic.GRAM,
+                        Statistic.HELD_OUT,
+                        Statistic.CROSS_GRAM,
+                        Statistic.INPUTS,
+                        Statistic.DENSE_INPUTS),
+                needs(Map.of("solver", "adam", "data", "cross")));
+    }
+
+    private static boolean keeps(Statistic statistic) {
+        return statistic == Statistic.INPUTS || statistic == Statistic.DENSE_INPUTS;
+    }
+
+    private static Set<Statistic> needs(Map<String, String> settings) {
+        var sds = (Sds) Methods.create("sds", settings);
+        return sds.redense().needs();
+    }
+}
