@@ -1,6 +1,7 @@
 package dev.pollard.cli;
 
 import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
+import dev.pollard.recipe.Machine;
 import dev.pollard.report.Figures;
 import dev.pollard.tensor.Bf16;
 import dev.pollard.tensor.Bf16Probe;
@@ -47,17 +48,12 @@ final class DoctorCommand implements Callable<Integer> {
                                 Runtime.version(),
                                 System.getProperty("java.vendor"),
                                 System.getProperty("java.home")));
-        line(
-                "system",
-                "%s %s, %s"
-                        .formatted(
-                                System.getProperty("os.name"),
-                                System.getProperty("os.version"),
-                                System.getProperty("os.arch")));
+        line("system", Machine.system());
         line(
                 "processor",
                 "%s, %d available"
-                        .formatted(processor(), Runtime.getRuntime().availableProcessors()));
+                        .formatted(
+                                Machine.processor(), Runtime.getRuntime().availableProcessors()));
         check("vector code", DoctorCommand::vectors);
         check("native access", DoctorCommand::nativeAccess);
         line("heap", "at most " + Figures.bytes(Runtime.getRuntime().maxMemory()));
@@ -93,21 +89,6 @@ final class DoctorCommand implements Callable<Integer> {
 
     private void line(String name, String finding) {
         console.say("@|bold %-15s|@ ".formatted(name) + finding);
-    }
-
-    private static String processor() {
-        Path info = Path.of("/proc/cpuinfo");
-        if (Files.isReadable(info)) {
-            try (var lines = Files.lines(info)) {
-                return lines.filter(line -> line.startsWith("model name"))
-                        .map(line -> line.substring(line.indexOf(':') + 1).strip())
-                        .findFirst()
-                        .orElse(System.getProperty("os.arch"));
-            } catch (IOException _) {
-                return System.getProperty("os.arch"); // a name to show, no more
-            }
-        }
-        return System.getProperty("os.arch");
     }
 
     private static String vectors() {
@@ -191,7 +172,7 @@ final class DoctorCommand implements Callable<Integer> {
         String settings = find(lines, "TORCH_VERSION").orElse("");
         return "%s, BLAS %s, %s, %s"
                 .formatted(
-                        setting(settings, "TORCH_VERSION"),
+                        Engine.version(),
                         setting(settings, "BLAS_INFO"),
                         find(lines, "CPU capability").orElse("CPU capability not told"),
                         find(lines, "MKL-DNN")

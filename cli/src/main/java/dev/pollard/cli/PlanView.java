@@ -25,7 +25,7 @@ final class PlanView {
         var memory = plan.memory();
         var needs = new Table("NEEDS", ">", "");
         row(needs, "base", memory.base(), "Java, libtorch, pages of the model");
-        row(needs, "block", memory.block(), "weights of one block, dense and new");
+        row(needs, "block", memory.block(), "weights of one block, dense and after every step");
         row(
                 needs,
                 "activations",
@@ -40,12 +40,16 @@ final class PlanView {
         row(needs, "forward", memory.forward(), "");
         row(needs, "evaluation", memory.evaluation(), "instead of activations, Grams and solver");
         row(needs, "peak memory", memory.peak(), "");
-        row(needs, "disk", plan.diskBytes(), "output and work folder");
+        row(
+                needs,
+                "disk",
+                plan.diskBytes(),
+                "output and work folder, every pass and the control in it");
         double seconds = run.estimatedSeconds();
         needs.row(
                 "time",
                 "about " + Figures.seconds(Math.ceil(seconds)),
-                "pruning, from the speed measured just now; evaluation comes on top");
+                "pruning and control, from the speed measured just now; evaluation comes on top");
         needs.print(console);
     }
 

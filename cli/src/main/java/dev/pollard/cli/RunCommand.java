@@ -172,6 +172,15 @@ final class RunCommand implements Callable<Integer> {
     private Inputs inputs;
 
     @Option(
+            names = "--no-control",
+            order = 17,
+            description =
+                    "Do not run the control beside the method: the simpler one that sds is held"
+                            + " against in its report. Saves its time and its room in the work"
+                            + " folder; the model is the same.")
+    private boolean noControl;
+
+    @Option(
             names = "--seed",
             order = 17,
             paramLabel = "N",
@@ -400,7 +409,8 @@ final class RunCommand implements Callable<Integer> {
                         inputs,
                         Optional.ofNullable(include),
                         Optional.ofNullable(exclude),
-                        seed),
+                        seed,
+                        !noControl),
                 new Recipe.Calibration(
                         calibration,
                         samples,
@@ -468,6 +478,7 @@ final class RunCommand implements Callable<Integer> {
         put(options, "include", include);
         put(options, "exclude", exclude);
         options.put("seed", seed);
+        put(options, "no-control", noControl ? true : null);
         put(options, "calib", calibration);
         options.put("calib-samples", samples);
         options.put("calib-length", run.calibrationLength());

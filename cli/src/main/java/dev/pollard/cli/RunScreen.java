@@ -36,6 +36,15 @@ final class RunScreen implements RunListener, AutoCloseable {
 
     @Override
     public synchronized void pruning(RunEvent event) {
+        show("prune", method, event);
+    }
+
+    @Override
+    public synchronized void control(RunEvent event) {
+        show("control", "control", event);
+    }
+
+    private void show(String work, String method, RunEvent event) {
         switch (event) {
             case RunEvent.SurveyStarted(int of) -> {
                 close();
@@ -49,7 +58,7 @@ final class RunScreen implements RunListener, AutoCloseable {
             case RunEvent.BlockStarted(int pass, int passes, int block, int of) -> {
                 if (progress == null || block == 0) {
                     close();
-                    String task = passes == 1 ? "prune" : "prune %d/%d".formatted(pass + 1, passes);
+                    String task = passes == 1 ? work : "%s %d/%d".formatted(work, pass + 1, passes);
                     progress = new Progress(console, output, options, task, "block", of, block, 1);
                     errors = 0;
                     blocks = 0;

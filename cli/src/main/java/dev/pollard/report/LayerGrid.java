@@ -18,8 +18,7 @@ import java.util.stream.Collectors;
 /// the index of the block.
 ///
 /// `model.layers.3.mlp.up_proj`, `transformer.h.3.attn.c_attn` and `model.decoder.layers.0.fc1` are
-/// modules `mlp.up_proj`, `attn.c_attn` and `fc1`. A layer that was pruned in several steps counts
-/// with its last error and with the time of all.
+/// modules `mlp.up_proj`, `attn.c_attn` and `fc1`.
 ///
 /// @param modules in the order of the model
 /// @param blocks layers of every block by module; blocks in order
@@ -30,18 +29,16 @@ record LayerGrid(
         List<LayerFacts> others) {
     private static final Pattern INDEX = Pattern.compile("(.*?)(?<![^.])(\\d{1,9})\\.(.+)");
 
-    static LayerGrid of(List<LayerFacts> steps) {
-        var layers = new LinkedHashMap<String, LayerFacts>();
-        steps.forEach(step -> layers.merge(step.name(), step, LayerGrid::later));
+    static LayerGrid of(List<LayerFacts> layers) {
         var stacks =
-                layers.keySet().stream()
-                        .flatMap(name -> parse(name).stream())
+                layers.stream()
+                        .flatMap(layer -> parse(layer.name()).stream())
                         .map(Place::stack)
                         .collect(Collectors.toSet());
         var blocks = new TreeMap<Integer, Map<String, LayerFacts>>();
         SequencedSet<String> modules = new LinkedHashSet<>();
         var others = new ArrayList<LayerFacts>();
-        for (var layer : layers.values()) {
+        for (var layer : layers) {
             var place = parse(layer.name());
             if (place.isEmpty()) {
                 others.add(layer);
@@ -54,20 +51,6 @@ record LayerGrid(
                     .put(module, layer);
         }
         return new LayerGrid(List.copyOf(modules), blocks, others);
-    }
-
-    private static LayerFacts later(LayerFacts before, LayerFacts after) {
-        return new LayerFacts(
-                after.name(),
-                after.rows(),
-                after.columns(),
-                after.sparsity(),
-                after.relativeError(),
-                after.error(),
-                before.seconds() + after.seconds(),
-                after.notes(),
-                after.steps(),
-                after.histogram());
     }
 
     private record Place(String stack, int block, String module) {

@@ -51,20 +51,6 @@ class LayerGridTest {
     }
 
     @Test
-    void ofSeveralStepsTheLastErrorAndAllTheTimeCount() {
-        var grid =
-                LayerGrid.of(
-                        List.of(
-                                Records.layer("h.0.a", 0.5, 0.3),
-                                Records.layer("h.0.a", 0, 0.2),
-                                Records.layer("h.0.a", 0.5, 0.1)));
-        var layer = grid.layers().getFirst();
-        assertEquals(1, grid.layers().size());
-        assertEquals(0.1, layer.relativeError());
-        assertEquals(0.3, layer.seconds(), 1e-12);
-    }
-
-    @Test
     void labelsAreShortWhereThatTellsThemApart() {
         assertEquals(
                 List.of("c_attn", "attn.c_proj", "mlp.c_proj"),

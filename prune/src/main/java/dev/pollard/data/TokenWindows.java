@@ -6,6 +6,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /// Windows of token ids, all of one length, and where they came from.
 ///
@@ -13,6 +14,8 @@ import java.util.List;
 public final class TokenWindows {
     /// What stands between the texts of a source before they are tokenised, all at once.
     public static final String JOIN = "\n\n";
+
+    private static final int HELD_OUT_OF = 8;
 
     private final int[][] ids;
     private final int length;
@@ -42,6 +45,26 @@ public final class TokenWindows {
     /// The ids of window `index`, 0-based. The caller does not change them.
     public int[] get(int index) {
         return ids[index];
+    }
+
+    /// Whether a sequence is kept from what a method fits to, so that the method can be judged by
+    /// it:
+    /// every eighth, and the last if there are fewer; none if there is only one.
+    ///
+    /// @param index 0-based
+    /// @param count of all sequences
+    public static boolean isHeldOut(int index, int count) {
+        return count > 1 && index % HELD_OUT_OF == Math.min(HELD_OUT_OF, count) - 1;
+    }
+
+    /// The windows that are held out; all, if that are none.
+    public TokenWindows heldOut() {
+        int[][] some =
+                IntStream.range(0, count())
+                        .filter(i -> isHeldOut(i, count()))
+                        .mapToObj(i -> ids[i])
+                        .toArray(int[][]::new);
+        return some.length == 0 ? this : new TokenWindows(some, length, origins);
     }
 
     /// What every source contributed, in the order they were named in.

@@ -1,5 +1,6 @@
 package dev.pollard.prune;
 
+import dev.pollard.data.TokenWindows;
 import dev.pollard.model.Block;
 import dev.pollard.model.Compute;
 import dev.pollard.model.Decoder;
@@ -31,8 +32,6 @@ import java.util.Set;
 /// The residual stream of all calibration sequences on its way through the model:
 /// `[sequences, time, hidden]` float32, in native memory or in a mapped file.
 final class CalibrationStream implements AutoCloseable {
-    private static final int HELD_OUT_OF = 8;
-
     private final Arena arena = Arena.ofShared();
     private final MemorySegment floats;
     private final Optional<MemorySegment> denseFloats;
@@ -162,7 +161,7 @@ final class CalibrationStream implements AutoCloseable {
         int toFit = 0;
         for (int i = 0; i < sequences; i++) {
             places[i] = toFit;
-            toFit += split && isHeldOut(i) ? 0 : 1;
+            toFit += split && TokenWindows.isHeldOut(i, sequences) ? 0 : 1;
         }
         long fitRows = toFit * time;
         try (var _ = Engine.bf16Products(compute == Compute.BFLOAT16);
@@ -171,7 +170,7 @@ final class CalibrationStream implements AutoCloseable {
             workers.forEach(
                     sequences,
                     (worker, i) -> {
-                        boolean isFit = !split || !isHeldOut(i);
+                        boolean isFit = !split || !TokenWindows.isHeldOut(i, sequences);
                         var stats = isFit ? fit : heldOut;
                         var dense = new HashMap<String, Tensor>();
                         if (Driver.needsDenseStream(needs)) {
@@ -195,12 +194,6 @@ final class CalibrationStream implements AutoCloseable {
                     });
             return split ? LayerStats.joined(fit.finish(), heldOut.finish()) : fit.finish();
         }
-    }
-
-    /// Whether a sequence is kept from what a method fits to: every eighth, and the last if there
-    /// are fewer.
-    private boolean isHeldOut(int sequence) {
-        return sequence % HELD_OUT_OF == Math.min(HELD_OUT_OF, sequences) - 1;
     }
 
     private static void add(

@@ -30,7 +30,6 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.stream.Collectors;
-import java.util.stream.IntStream;
 
 /// Runs a method over a model, block by block: the one place that knows block order, capture,
 /// memory scopes, invariants, commits and propagation, so that a method knows one matrix.
@@ -123,7 +122,7 @@ public final class Driver {
     private List<LayerReport> sweep(Sweep sweep, int pass, int passes, int[][] calibration)
             throws IOException {
         var needs = EnumSet.noneOf(Statistic.class);
-        stages(sweep).forEach(steps -> needs.addAll(needs(sweep, steps, pass)));
+        sweep.stages().forEach(steps -> needs.addAll(needs(sweep, steps, pass)));
         var reports = new ArrayList<LayerReport>();
         int count = blocks.length(); // behind the last with a layer to prune there is no work
         // Behind the last block that is still to be done nobody needs the stream.
@@ -228,7 +227,7 @@ public final class Driver {
         replace(block, entered);
         var reports = new ArrayList<LayerReport>();
         boolean denseInputs = settings.inputs() == Inputs.DENSE;
-        for (var steps : stages(sweep)) {
+        for (var steps : sweep.stages()) {
             if (denseInputs) {
                 replace(block, work.dense);
             }
@@ -298,31 +297,27 @@ public final class Driver {
         }
     }
 
-    /// The steps of a sweep, by index, in groups that share what is captured of the inputs.
-    private static List<List<Integer>> stages(Sweep sweep) {
-        var steps = IntStream.range(0, sweep.steps().size()).boxed().toList();
-        return switch (sweep.capture()) {
-            case ONCE -> List.of(steps);
-            case EVERY_STEP -> steps.stream().map(List::of).toList();
-        };
-    }
-
     /// What is gathered for some steps: what they ask for, and, before the first step of all, what
     /// re-aims its weights.
     private Set<Statistic> needs(Sweep sweep, List<Integer> steps, int pass) {
+        return needs(sweep, steps, pass, settings.inputs());
+    }
+
+    /// What is gathered before these steps of a sweep, by index; empty if nothing is.
+    public static Set<Statistic> needs(Sweep sweep, List<Integer> steps, int pass, Inputs inputs) {
         var needs = EnumSet.noneOf(Statistic.class);
         for (int s : steps) {
             needs.addAll(sweep.steps().get(s).needs());
-            if (isReaimed(s, pass)) {
-                needs.addAll(needs(settings.inputs()));
+            if (isReaimed(s, pass, inputs)) {
+                needs.addAll(needs(inputs));
             }
         }
         return needs;
     }
 
     /// Whether a step gets its weights re-aimed at what the dense layer does in the dense model.
-    private boolean isReaimed(int step, int pass) {
-        return settings.inputs() == Inputs.BOTH && step == 0 && pass == 0;
+    private static boolean isReaimed(int step, int pass, Inputs inputs) {
+        return inputs == Inputs.BOTH && step == 0 && pass == 0;
     }
 
     private static Set<Statistic> needs(Inputs inputs) {
@@ -452,7 +447,7 @@ public final class Driver {
         boolean last = pass == method.passes().size() - 1 && step == sweep.steps().size() - 1;
         long start = System.nanoTime();
         try (var scope = Scope.open()) {
-            var layer = isReaimed(step, pass) ? reaimed(given) : given;
+            var layer = isReaimed(step, pass, settings.inputs()) ? reaimed(given) : given;
             Tensor target = layer == given ? given.dense() : layer.weight();
             var sparsity = sparsities.apply(layer.name());
             var result = pruner.prune(layer, sparsity);
@@ -522,7 +517,8 @@ public final class Driver {
                 });
     }
 
-    private static void replace(Block block, Map<String, Tensor> weights) {
+    /// Puts weights, by layer, in place of those of a block.
+    static void replace(Block block, Map<String, Tensor> weights) {
         for (var layer : block.linears()) {
             var weight = weights.get(layer.name());
             if (weight != null && weight != layer.weight()) {

@@ -20,6 +20,11 @@ public interface LayerPruner {
         return new Comparison.Row();
     }
 
+    /// What a layer `[rows, columns]` takes, roughly: for the plan of a run.
+    default Cost cost(long rows, long columns) {
+        return new Cost(8 * rows * columns, 0);
+    }
+
     /// @return a new weight; the tensors of `layer` are left as they are. A step that is not the
     ///     method's last may return a full mask: the layer is dense again
     /// @throws IllegalArgumentException if the pattern does not fit the layer

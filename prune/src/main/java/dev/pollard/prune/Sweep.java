@@ -2,6 +2,7 @@ package dev.pollard.prune;
 
 import dev.pollard.stats.Tokens;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /// A pass over the decoder blocks in order; in every block the steps run one after the other.
 ///
@@ -32,6 +33,15 @@ public record Sweep(List<LayerPruner> steps, Capture capture, Flow flow, Tokens 
         if (steps.isEmpty()) {
             throw new IllegalArgumentException("a sweep needs a step");
         }
+    }
+
+    /// The steps, by index, in groups that share what is captured of the inputs.
+    public List<List<Integer>> stages() {
+        var all = IntStream.range(0, steps.size()).boxed().toList();
+        return switch (capture) {
+            case ONCE -> List.of(all);
+            case EVERY_STEP -> all.stream().map(List::of).toList();
+        };
     }
 
     public Sweep(LayerPruner step) {

@@ -37,8 +37,9 @@ final class EventLog implements AutoCloseable {
         out = Files.newBufferedWriter(file, StandardOpenOption.CREATE, StandardOpenOption.APPEND);
     }
 
+    /// @param control whether the control is being run
     /// @throws UncheckedIOException if the disk is full, say
-    void write(RunEvent event) {
+    void write(RunEvent event, boolean control) {
         var line = new LinkedHashMap<String, Object>();
         line.put("ts", Instant.now().toString());
         line.put(
@@ -50,6 +51,9 @@ final class EventLog implements AutoCloseable {
                     case RunEvent.LayerDone _ -> "layer_done";
                     case RunEvent.BlockDone _ -> "block_done";
                 });
+        if (control) {
+            line.put("control", true);
+        }
         line.put("data", event);
         if (event instanceof RunEvent.BlockDone) {
             PeakMemory.bytes().ifPresent(bytes -> line.put("peak_rss_bytes", bytes));

@@ -2,20 +2,23 @@ package dev.pollard.recipe;
 
 import dev.pollard.config.Checkpoint;
 import dev.pollard.config.ModelConfig;
-import dev.pollard.prune.Allocation;
 import dev.pollard.prune.Driver;
 import dev.pollard.prune.Inputs;
+import dev.pollard.prune.LayerPruner;
 import dev.pollard.prune.Method;
+import dev.pollard.prune.Sweep;
 import dev.pollard.stats.Statistic;
 import dev.pollard.tensor.Tensor;
 import dev.pollard.tensor.Workers;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.EnumSet;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.function.ToLongFunction;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /// What a run will need, worked out before it begins: memory by what holds it, disk, and time.
 ///
@@ -33,8 +36,7 @@ public record Plan(
         boolean spill,
         long gramBytes) {
     /// @param gramBytes of its inputs, while they are gathered, and of the inputs themselves if
-    // they
-    ///     are kept; 0 if none are needed, or a layer
+    ///     they are kept; 0 if none are needed, or a layer
     ///     before it reads the same inputs
     public record Layer(String name, int block, long rows, long columns, long gramBytes) {}
 
@@ -42,7 +44,8 @@ public record Plan(
     ///
     /// @param base Java, libtorch, and the mapped pages of the model
     /// @param activations of all calibration sequences between two blocks
-    /// @param block weights of one block: dense, new, and in bfloat16 if that is asked for
+    /// @param block weights of one block: dense, what every step left, and in bfloat16 if that is
+    ///     asked for
     /// @param grams of one block, or of one turn, with the inputs that are kept beside them
     /// @param solver what pruning a layer needs besides
     /// @param forward what is alive inside a block while a sequence goes through it
@@ -78,7 +81,6 @@ public record Plan(
         int workers = recipe.resources().threads();
         long tokens = (long) recipe.calibration().samples() * length;
         var layers = layers(checkpoint, recipe, needs, tokens);
-        boolean kept = needs.contains(Statistic.INPUTS) || needs.contains(Statistic.DENSE_INPUTS);
         check(layers, checkpoint, recipe);
 
         var config = checkpoint.config();
@@ -87,13 +89,21 @@ public record Plan(
         long activations = stream ? 4L * tokens * config.hiddenSize() : 0;
         activations *= both ? 2 : 1;
         long weights = 4 * largestBlock(layers);
+        var methods = methods(recipe.pruning(), method);
+        int kept = methods.stream().mapToInt(Plan::keptAtOnce).max().orElseThrow();
+        long solver =
+                methods.stream()
+                        .flatMap(Plan::steps)
+                        .mapToLong(step -> step.cost(tallest, widest).bytes())
+                        .max()
+                        .orElseThrow();
         var memory =
                 new Memory(
                         BASE + checkpoint.bytes() / 2,
                         activations,
-                        (both ? 4 : 3) * weights,
+                        ((both ? 3 : 2) + kept) * weights,
                         largestBlockGrams(layers),
-                        grams ? workers * solverBytes(widest, tallest, both, kept) : 0,
+                        grams ? workers * (solver + (both ? reaimBytes(widest, tallest) : 0)) : 0,
                         workers * 4L * length * (6L * config.hiddenSize() + 4 * tallest),
                         EVALUATION_STREAMS
                                 + 4L * config.vocabularySize() * config.hiddenSize()
@@ -116,7 +126,7 @@ public record Plan(
         }
         long outputBytes = checkpoint.parameters() * bytesPerWeight(recipe, checkpoint);
         long workBytes =
-                method.passes().size()
+                methods.stream().mapToLong(m -> m.passes().size()).sum()
                         * 4
                         * layers.stream().mapToLong(l -> l.rows() * l.columns()).sum();
         return new Plan(
@@ -181,13 +191,40 @@ public record Plan(
         return List.copyOf(layers);
     }
 
-    /// What pruning one layer takes: factors of the Gram in float64 and copies of the weights; to
-    /// re-aim it, both Grams, a factor and its inverse in float64, and five products; to rebuild it
-    // on inputs that
-    /// are kept, weights, moments and temporaries of Adam, a dozen in all.
-    private static long solverBytes(long columns, long rows, boolean both, boolean kept) {
-        long method = 32 * columns * columns + (kept ? 48 : 8) * columns * rows;
-        return both ? method + 32 * columns * columns + 44 * columns * rows : method;
+    /// What re-aiming a layer takes: both Grams, a factor and its inverse in float64, and five
+    /// products.
+    private static long reaimBytes(long columns, long rows) {
+        return 32 * columns * columns + 44 * columns * rows;
+    }
+
+    /// The method, and its control if that is run.
+    private static List<Method> methods(Recipe.Pruning pruning, Method method) {
+        return Stream.concat(
+                        Stream.of(method),
+                        pruning.control(method).map(Method.Control::method).stream())
+                .toList();
+    }
+
+    private static Stream<LayerPruner> steps(Method method) {
+        return method.passes().stream()
+                .flatMap(
+                        pass ->
+                                switch (pass) {
+                                    case Sweep sweep -> sweep.steps().stream();
+                                });
+    }
+
+    /// How many versions of a block its last step knows besides the dense one, its own included:
+    /// what
+    /// every pass before left, and every step of this.
+    private static int keptAtOnce(Method method) {
+        int most = 0;
+        for (int p = 0; p < method.passes().size(); p++) {
+            switch (method.passes().get(p)) {
+                case Sweep sweep -> most = Math.max(most, p + sweep.steps().size());
+            }
+        }
+        return most;
     }
 
     private static long largestBlock(List<Layer> layers) {
@@ -215,25 +252,68 @@ public record Plan(
         };
     }
 
-    /// Floating-point operations of the forward passes and Grams of a run over `tokens` tokens.
-    public double operations(
-            ModelConfig config, long tokens, int length, Inputs inputs, Allocation allocation) {
+    /// Floating-point operations of a run over `tokens` tokens, the control included: forward
+    /// passes,
+    /// Grams, and what the methods themselves say that they need.
+    double operations(
+            ModelConfig config, long tokens, int length, Recipe.Pruning pruning, Method method) {
         double weights = layers.stream().mapToDouble(l -> (double) l.rows() * l.columns()).sum();
         double attention = 2.0 * length * config.hiddenSize() * config.blocks();
         double forward = 2 * tokens * (weights + attention);
-        double grams =
+        double gram =
                 layers.stream()
                         .filter(l -> l.gramBytes() > 0)
                         .mapToDouble(l -> (double) tokens * l.columns() * l.columns())
                         .sum();
-        double survey = allocation.needs().isEmpty() ? 0 : forward;
-        return survey
-                + switch (inputs) {
-                    case DENSE -> forward + grams;
-                    case PRUNED -> 2 * forward + grams;
-                    case BOTH ->
-                            4 * forward + 3 * grams; // a cross Gram is not symmetric: two halves
-                };
+        double operations = pruning.allocation().needs().isEmpty() ? 0 : forward;
+        for (var each : methods(pruning, method)) {
+            for (int p = 0; p < each.passes().size(); p++) {
+                switch (each.passes().get(p)) {
+                    case Sweep sweep ->
+                            operations += operations(sweep, p, pruning.inputs(), forward, gram);
+                }
+            }
+            if (each.candidates().size() > 1) {
+                operations += each.candidates().size() * forward / 8; // of the sequences held out
+            }
+        }
+        return operations;
+    }
+
+    /// @param forward operations of all tokens going through all blocks
+    /// @param gram operations of one Gram of every input
+    private double operations(Sweep sweep, int pass, Inputs inputs, double forward, double gram) {
+        double operations = 0;
+        var all = EnumSet.noneOf(Statistic.class);
+        for (var stage : sweep.stages()) {
+            var needs = Driver.needs(sweep, stage, pass, inputs);
+            all.addAll(needs);
+            if (!needs.isEmpty()) {
+                operations += (Driver.needsDenseStream(needs) ? 2 : 1) * forward;
+            }
+            operations += needs.contains(Statistic.GRAM) ? gram : 0;
+            operations += needs.contains(Statistic.DENSE_GRAM) ? gram : 0;
+            operations += needs.contains(Statistic.CROSS_GRAM) ? 2 * gram : 0; // not symmetric
+            for (int s : stage) {
+                operations += operations(sweep.steps().get(s), needs);
+            }
+        }
+        if (!all.isEmpty()) {
+            operations += (Driver.needsDenseStream(all) ? 2 : 1) * forward; // to the next block
+        }
+        return operations;
+    }
+
+    /// Of a step on all layers, its error measured on all that is gathered.
+    private double operations(LayerPruner step, Set<Statistic> needs) {
+        int errors =
+                needs.contains(Statistic.GRAM) ? needs.contains(Statistic.HELD_OUT) ? 2 : 1 : 0;
+        return layers.stream()
+                .mapToDouble(
+                        l ->
+                                step.cost(l.rows(), l.columns()).operations()
+                                        + 4.0 * errors * l.rows() * l.columns() * l.columns())
+                .sum();
     }
 
     /// Floating-point operations per second of a linear layer of this model on this machine,

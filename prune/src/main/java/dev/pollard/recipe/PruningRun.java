@@ -8,6 +8,7 @@ import dev.pollard.eval.Perplexity;
 import dev.pollard.eval.PerplexityCache;
 import dev.pollard.eval.PerplexityResult;
 import dev.pollard.model.Compute;
+import dev.pollard.model.Decoder;
 import dev.pollard.model.Model;
 import dev.pollard.model.ModelWriter;
 import dev.pollard.prune.Allocation;
@@ -20,6 +21,7 @@ import dev.pollard.prune.Method;
 import dev.pollard.prune.OutlierSurvey;
 import dev.pollard.prune.RunEvent;
 import dev.pollard.prune.Sparsity;
+import dev.pollard.prune.StoredDecoder;
 import dev.pollard.prune.Timings;
 import dev.pollard.prune.method.Methods;
 import dev.pollard.prune.method.Settings;
@@ -194,7 +196,7 @@ public final class PruningRun implements AutoCloseable {
     private void checkDisk() throws IOException {
         var output = Files.getFileStore(Folders.nearest(folder.getParent()));
         var scratch = Files.getFileStore(Folders.nearest(work));
-        long there = recipe.resources().resume() ? Folders.bytes(work) : 0;
+        long there = recipe.resources().resume() ? WorkFolder.bytes(work) : 0;
         if (output.equals(scratch)) {
             checkDisk(folder, output, plan.diskBytes() - there);
         } else {
@@ -237,19 +239,19 @@ public final class PruningRun implements AutoCloseable {
         return evaluationLength;
     }
 
-    /// Seconds that the forward passes and Grams of pruning will take, by count of operations and
-    /// the rate that this machine reaches in [#PROBE_SECONDS].
+    /// Floating-point operations of pruning and of the control, roughly.
+    double operations() {
+        long tokens = (long) recipe.calibration().samples() * calibrationLength;
+        return plan.operations(model.config(), tokens, calibrationLength, recipe.pruning(), method);
+    }
+
+    /// Seconds that pruning and the control will take, by count of operations and the rate that
+    /// this
+    /// machine reaches in [#PROBE_SECONDS].
     public double estimatedSeconds() {
         try (var workers = new Workers(recipe.resources().threads())) {
             double rate = Plan.probe(model.config(), calibrationLength, workers, PROBE_SECONDS);
-            long tokens = (long) recipe.calibration().samples() * calibrationLength;
-            return plan.operations(
-                            model.config(),
-                            tokens,
-                            calibrationLength,
-                            recipe.pruning().inputs(),
-                            recipe.pruning().allocation())
-                    / rate;
+            return operations() / rate;
         }
     }
 
@@ -283,28 +285,58 @@ public final class PruningRun implements AutoCloseable {
             String weightsHash = model.sha256();
             Optional<TokenWindows> calibration = readCalibration();
             var evaluations = readEvaluations();
+            var identity = identity(version, weightsHash, calibration);
+            var control = recipe.pruning().control(method);
             try (var store =
                             WorkFolder.open(
                                     work,
-                                    identity(version, weightsHash, calibration),
+                                    identity,
                                     resources.resume(),
                                     recipe.output().overwrite());
+                    var controlStore = control.isPresent() ? store.openControl(identity) : null;
                     var events = new EventLog(work.resolve(EventLog.FILE_NAME))) {
-                var result = prune(calibration, workers, store, events);
+                var shared = shared(calibration, workers, store, events);
+                var result =
+                        prune(
+                                method,
+                                "pruned",
+                                shared,
+                                calibration,
+                                workers,
+                                store,
+                                event -> {
+                                    events.write(event, false);
+                                    listener.pruning(event);
+                                });
+                var controlled = Optional.<Controlled>empty();
+                if (control.isPresent()) {
+                    controlled =
+                            Optional.of(
+                                    control(
+                                            control.get(),
+                                            shared,
+                                            calibration,
+                                            workers,
+                                            controlStore,
+                                            events));
+                } else {
+                    method.control()
+                            .ifPresent(c -> warn("the control, " + c.name() + ", was not run"));
+                }
                 long saveStart = System.nanoTime();
                 listener.step("saving");
                 saving = true;
                 Folders.delete(partial);
-                save(partial, store);
+                save(partial, store, result.pass());
                 double saveSeconds = secondsSince(saveStart);
                 long verifyStart = System.nanoTime();
                 listener.step("verifying");
-                var zeros = verify(partial, result.layers(), calibration);
+                var zeros = verify(partial, result, calibration);
                 double verifySeconds = secondsSince(verifyStart);
                 long evaluateStart = System.nanoTime();
-                var measured = evaluate(evaluations, partial, weightsHash, workers);
+                var measured = evaluate(evaluations, partial, controlled, weightsHash, workers);
                 double evaluateSeconds = secondsSince(evaluateStart);
-                var timings = result.timings();
+                var timings = result.timings().plus(shared.timings());
                 record =
                         record(
                                 command,
@@ -312,6 +344,7 @@ public final class PruningRun implements AutoCloseable {
                                 weightsHash,
                                 calibration,
                                 result,
+                                controlled,
                                 zeros,
                                 measured,
                                 partial,
@@ -408,45 +441,149 @@ public final class PruningRun implements AutoCloseable {
         return identity;
     }
 
-    private Driver.Result prune(
-            Optional<TokenWindows> calibration, Workers workers, WorkFolder store, EventLog events)
-            throws IOException {
+    private Driver.Settings driverSettings(WorkFolder store) {
         var pruning = recipe.pruning();
-        var driverSettings =
-                new Driver.Settings(
-                        pruning.inputs(),
-                        pruning::covers,
-                        recipe.resources().compute(),
-                        pruning.seed(),
-                        plan.gramBytes(),
-                        plan.spill() ? Optional.of(store.path()) : Optional.empty());
-        Consumer<RunEvent> told =
-                event -> {
-                    events.write(event);
-                    listener.pruning(event);
-                };
-        int[][] ids = calibration.map(PruningRun::sequences).orElse(new int[0][]);
-        var shared =
-                switch (pruning.allocation()) {
-                    case Allocation.Uniform _ -> Shared.evenly(pruning.sparsity());
-                    case Allocation.Owl owl -> {
-                        var survey = new OutlierSurvey(model, owl, driverSettings, workers, told);
-                        yield shared(owl, survey, ids, store);
-                    }
-                };
+        return new Driver.Settings(
+                pruning.inputs(),
+                pruning::covers,
+                recipe.resources().compute(),
+                pruning.seed(),
+                plan.gramBytes(),
+                plan.spill() ? Optional.of(store.path()) : Optional.empty());
+    }
+
+    /// What a method made of the model.
+    ///
+    /// @param layers every step of every pass
+    /// @param pass the one whose weights are the result
+    private record Pruned(List<LayerReport> layers, Timings timings, int pass) {
+        /// What the result's last step left of every layer, in the order of the model.
+        List<LayerReport> last() {
+            var last = new LinkedHashMap<String, LayerReport>();
+            layers.stream().filter(l -> l.pass() == pass).forEach(l -> last.put(l.name(), l));
+            return List.copyOf(last.values());
+        }
+    }
+
+    /// @param what names the method's model for people
+    private Pruned prune(
+            Method method,
+            String what,
+            Shared shared,
+            Optional<TokenWindows> calibration,
+            Workers workers,
+            WorkFolder store,
+            Consumer<RunEvent> told)
+            throws IOException {
         var writer = new ModelWriter(model.checkpoint(), recipe.output().dtype());
         var driver =
                 new Driver(
                         model,
                         method,
                         shared.sparsities(),
-                        driverSettings,
+                        driverSettings(store),
                         writer::rounded,
                         workers,
                         store,
                         told);
-        var result = driver.run(ids);
-        return new Driver.Result(result.layers(), result.timings().plus(shared.timings()));
+        var result = driver.run(sequences(calibration));
+        int pass = choose(method, what, calibration, workers, store);
+        return new Pruned(result.layers(), result.timings(), pass);
+    }
+
+    /// Which pass holds the result: of those the method leaves to choose from, the one whose model
+    /// has the least loss on the calibration sequences held out.
+    private int choose(
+            Method method,
+            String what,
+            Optional<TokenWindows> calibration,
+            Workers workers,
+            WorkFolder store) {
+        var candidates = method.candidates();
+        if (candidates.size() == 1 || calibration.isEmpty()) {
+            return candidates.getLast();
+        }
+        var choice =
+                Choice.of(
+                        model.decoder(),
+                        store,
+                        candidates,
+                        calibration.get().heldOut(),
+                        new Perplexity(recipe.resources().compute(), workers),
+                        pass ->
+                                progress(
+                                        "%s after pass %d, tokens held out"
+                                                .formatted(what, pass + 1)));
+        int last = candidates.getLast();
+        if (choice.pass() != last) {
+            warn(
+                    "the %s model is left as pass %d left it: its loss on calibration tokens held out is %.4f, after pass %d %.4f"
+                            .formatted(
+                                    what,
+                                    choice.pass() + 1,
+                                    choice.losses().get(choice.pass()),
+                                    last + 1,
+                                    choice.losses().get(last)));
+        }
+        return choice.pass();
+    }
+
+    /// The control, run.
+    ///
+    /// @param store holds its blocks
+    /// @param seconds that it took
+    private record Controlled(
+            Method.Control control, Pruned pruned, WorkFolder store, double seconds) {
+        /// The control as a model: `output` with the control's weights in place of its own.
+        Decoder over(Decoder output) {
+            return new StoredDecoder(output, store, pruned.pass());
+        }
+    }
+
+    private Controlled control(
+            Method.Control control,
+            Shared shared,
+            Optional<TokenWindows> calibration,
+            Workers workers,
+            WorkFolder store,
+            EventLog events)
+            throws IOException {
+        long start = System.nanoTime();
+        listener.step("the control: " + control.name());
+        var pruned =
+                prune(
+                        control.method(),
+                        "control",
+                        shared,
+                        calibration,
+                        workers,
+                        store,
+                        event -> {
+                            events.write(event, true);
+                            listener.control(event);
+                        });
+        return new Controlled(control, pruned, store, secondsSince(start));
+    }
+
+    private Shared shared(
+            Optional<TokenWindows> calibration, Workers workers, WorkFolder store, EventLog events)
+            throws IOException {
+        return switch (recipe.pruning().allocation()) {
+            case Allocation.Uniform _ -> Shared.evenly(recipe.pruning().sparsity());
+            case Allocation.Owl owl -> {
+                var survey =
+                        new OutlierSurvey(
+                                model,
+                                owl,
+                                driverSettings(store),
+                                workers,
+                                event -> {
+                                    events.write(event, false);
+                                    listener.pruning(event);
+                                });
+                yield shared(owl, survey, sequences(calibration), store);
+            }
+        };
     }
 
     /// The asked sparsity as the layers share it.
@@ -495,15 +632,14 @@ public final class PruningRun implements AutoCloseable {
         return new Shared(layers::get, survey.timings());
     }
 
-    private static int[][] sequences(TokenWindows windows) {
-        int[][] ids = new int[windows.count()][];
-        Arrays.setAll(ids, windows::get);
+    private static int[][] sequences(Optional<TokenWindows> windows) {
+        int[][] ids = new int[windows.map(TokenWindows::count).orElse(0)][];
+        Arrays.setAll(ids, i -> windows.orElseThrow().get(i));
         return ids;
     }
 
     /// Writes the output folder, layer by layer from the store.
-    private void save(Path partial, WorkFolder store) throws IOException {
-        int lastPass = method.passes().size() - 1;
+    private void save(Path partial, WorkFolder store, int pass) throws IOException {
         var blocks = new LinkedHashMap<String, Integer>();
         plan.layers().forEach(layer -> blocks.put(layer.name(), layer.block()));
         new ModelWriter(model.checkpoint(), recipe.output().dtype())
@@ -513,7 +649,7 @@ public final class PruningRun implements AutoCloseable {
                             Integer block = blocks.get(layer);
                             return block == null
                                     ? Optional.empty()
-                                    : Optional.of(store.loadLayer(lastPass, block, layer));
+                                    : Optional.of(store.loadLayer(pass, block, layer));
                         });
     }
 
@@ -522,10 +658,9 @@ public final class PruningRun implements AutoCloseable {
     ///
     /// @return zeros of every pruned layer
     private Map<String, Long> verify(
-            Path partial, List<LayerReport> reports, Optional<TokenWindows> calibration)
-            throws IOException {
+            Path partial, Pruned pruned, Optional<TokenWindows> calibration) throws IOException {
         var meant = new LinkedHashMap<String, LayerReport>();
-        reports.forEach(report -> meant.put(report.name(), report)); // the last step holds
+        pruned.last().forEach(report -> meant.put(report.name(), report));
         var zeros = new LinkedHashMap<String, Long>();
         try (var written = Model.open(partial)) {
             if (written.checkpoint().parameters() != model.checkpoint().parameters()) {
@@ -565,17 +700,19 @@ public final class PruningRun implements AutoCloseable {
         return zeros;
     }
 
-    /// A perplexity of both models on the same windows.
+    /// A perplexity of all models on the same windows.
     private record Measured(
             String task,
             TokenWindows windows,
             PerplexityResult dense,
             boolean fromCache,
-            PerplexityResult pruned) {}
+            PerplexityResult pruned,
+            Optional<PerplexityResult> control) {}
 
     private List<Measured> evaluate(
             Map<String, TokenWindows> evaluations,
             Path partial,
+            Optional<Controlled> controlled,
             String weightsHash,
             Workers workers)
             throws IOException {
@@ -607,7 +744,16 @@ public final class PruningRun implements AutoCloseable {
                             "%s: perplexity rose from %.2f to %.4g: the pruned model is of no use"
                                     .formatted(task, dense.perplexity(), after.perplexity()));
                 }
-                measured.add(new Measured(task, windows, dense, found.result().isPresent(), after));
+                var control =
+                        controlled.map(
+                                c ->
+                                        perplexity.measure(
+                                                c.over(pruned.decoder()),
+                                                windows,
+                                                progress("control " + task)));
+                measured.add(
+                        new Measured(
+                                task, windows, dense, found.result().isPresent(), after, control));
             }
         }
         return measured;
@@ -627,7 +773,8 @@ public final class PruningRun implements AutoCloseable {
             String version,
             String weightsHash,
             Optional<TokenWindows> calibration,
-            Driver.Result result,
+            Pruned result,
+            Optional<Controlled> controlled,
             Map<String, Long> zeros,
             List<Measured> measured,
             Path partial,
@@ -664,15 +811,15 @@ public final class PruningRun implements AutoCloseable {
                 pruning.sparsity().toString(),
                 pruning.seed(),
                 calibrationFacts(calibration),
-                result.layers().stream().map(PruningRun::facts).toList(),
+                layers(result.layers(), result.pass()),
                 (double) removed / pruned,
                 measured.stream().map(PruningRun::facts).toList(),
                 List.of(),
-                null,
+                controlled.map(PruningRun::facts).orElse(null),
                 size(partial, zeros),
                 seconds,
                 PeakMemory.bytes().orElse(null),
-                null,
+                Machine.facts(recipe.resources().threads()),
                 List.copyOf(warnings));
     }
 
@@ -690,18 +837,55 @@ public final class PruningRun implements AutoCloseable {
                 .orElseGet(() -> new RunRecord.CalibrationFacts(List.of(), "none", 0, 0, 0, ""));
     }
 
-    private static RunRecord.LayerFacts facts(LayerReport layer) {
+    private static RunRecord.ControlFacts facts(Controlled controlled) {
+        var errors = new LinkedHashMap<String, Double>();
+        controlled.pruned().last().forEach(l -> errors.put(l.name(), l.relativeError()));
+        return new RunRecord.ControlFacts(
+                controlled.control().name(),
+                controlled.control().summary(),
+                errors.values().stream().mapToDouble(e -> e).average().orElseThrow(),
+                errors,
+                controlled.seconds());
+    }
+
+    /// One entry for each layer, in the order of the model: what the last step of the pass that
+    /// holds the result left of it, the time and the notes of all.
+    static List<RunRecord.LayerFacts> layers(List<LayerReport> reports, int pass) {
+        var layers = new LinkedHashMap<String, List<LayerReport>>();
+        for (var report : reports) {
+            layers.computeIfAbsent(report.name(), _ -> new ArrayList<>()).add(report);
+        }
+        return layers.values().stream().map(steps -> facts(steps, pass)).toList();
+    }
+
+    private static RunRecord.LayerFacts facts(List<LayerReport> reports, int pass) {
+        var steps = new ArrayList<RunRecord.StepFacts>();
+        var counts = new LinkedHashMap<String, long[]>();
+        counts.put("dense", reports.getFirst().before().counts());
+        for (var report : reports) {
+            String name = "%d %s".formatted(steps.size() + 1, report.label());
+            steps.add(
+                    new RunRecord.StepFacts(
+                            name,
+                            report.relativeError(),
+                            report.heldOutError(),
+                            report.sparsity(),
+                            report.seconds(),
+                            report.maskMoved()));
+            counts.put(name, report.after().counts());
+        }
+        var last = reports.stream().filter(r -> r.pass() == pass).toList().getLast();
         return new RunRecord.LayerFacts(
-                layer.name(),
-                layer.rows(),
-                layer.columns(),
-                layer.sparsity(),
-                layer.relativeError(),
-                lower(layer.error()),
-                layer.seconds(),
-                layer.notes(),
-                List.of(),
-                null);
+                last.name(),
+                last.rows(),
+                last.columns(),
+                last.sparsity(),
+                last.relativeError(),
+                lower(last.error()),
+                reports.stream().mapToDouble(LayerReport::seconds).sum(),
+                reports.stream().flatMap(report -> report.notes().stream()).toList(),
+                List.copyOf(steps),
+                new RunRecord.Histogram(reports.getFirst().before().bound(), counts));
     }
 
     private static RunRecord.EvaluationFacts facts(Measured measured) {
@@ -713,7 +897,7 @@ public final class PruningRun implements AutoCloseable {
                 false,
                 measured.dense().perplexity(),
                 pruned.perplexity(),
-                null,
+                measured.control().map(PerplexityResult::perplexity).orElse(null),
                 null,
                 error.isPresent() ? error.getAsDouble() : null,
                 null,

@@ -39,6 +39,7 @@ public record Recipe(
     /// @param include only modules whose name contains a match
     /// @param exclude no module whose name contains a match
     /// @param seed of everything that draws: calibration windows and methods
+    /// @param control whether a method that has a control is held against it
     public record Pruning(
             String method,
             Map<String, String> settings,
@@ -47,7 +48,8 @@ public record Recipe(
             Inputs inputs,
             Optional<Pattern> include,
             Optional<Pattern> exclude,
-            long seed) {
+            long seed,
+            boolean control) {
         /// @throws IllegalArgumentException if the sparsity cannot be shared out so
         public Pruning {
             settings = Map.copyOf(settings);
@@ -61,6 +63,11 @@ public record Recipe(
             needs.addAll(Driver.needs(method, inputs));
             needs.addAll(allocation.needs());
             return needs;
+        }
+
+        /// What the method is held against in this run.
+        Optional<Method.Control> control(Method method) {
+            return control ? method.control() : Optional.empty();
         }
 
         /// Whether the module of this name is to be pruned.

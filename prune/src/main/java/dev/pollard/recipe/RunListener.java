@@ -10,6 +10,9 @@ public interface RunListener {
     /// The driver has news.
     void pruning(RunEvent event);
 
+    /// The driver has news of the control.
+    default void control(RunEvent event) {}
+
     /// A perplexity is being measured.
     ///
     /// @param what `dense` or `pruned`, and the task

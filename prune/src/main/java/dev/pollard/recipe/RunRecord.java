@@ -97,7 +97,7 @@ public record RunRecord(
             List<StepFacts> steps,
             Histogram histogram) {}
 
-    /// @param step what the method calls it
+    /// @param step its number and what the method calls it: `2 dense again`
     /// @param relativeError as for the layer
     /// @param heldOutError the same on calibration tokens that the step did not see; null if there
     ///     were none
@@ -115,7 +115,7 @@ public record RunRecord(
     /// `[-bound, bound]`; what lies beyond is counted in the first or last. Exact zeros are not
     /// counted: the sparsity says how many there are.
     ///
-    /// @param counts by step, `dense` first: one number per bin
+    /// @param counts by step as [StepFacts] names it, `dense` first: one number per bin
     public record Histogram(double bound, Map<String, long[]> counts) {}
 
     /// One metric of one task, dense against pruned.

@@ -36,6 +36,8 @@ import java.util.regex.Pattern;
 /// `run.json` holds everything that decides the bytes of the result (hashes of weights and
 /// calibration ids among it); `allotment.json` what each block gives, if that took a pass over the
 /// model; `pass-P-block-B.safetensors` the new weights of a block in float32.
+/// The folder `control` inside is one of the same kind, for the method that this one is held
+/// against.
 /// Every file is written beside its place, forced to disk and renamed, so a file that exists is
 /// complete. One process at a time: the folder is locked while it is open.
 public final class WorkFolder implements BlockStore, AutoCloseable {
@@ -45,6 +47,8 @@ public final class WorkFolder implements BlockStore, AutoCloseable {
     private static final String ALLOTMENT = "allotment.json";
 
     private static final String LOCK = "lock";
+
+    private static final String CONTROL = "control";
 
     private static final Predicate<String> FINISHED =
             Pattern.compile("allotment\\.json|pass-\\d+-block-\\d+\\.safetensors")
@@ -99,6 +103,14 @@ public final class WorkFolder implements BlockStore, AutoCloseable {
             channel.close();
             throw e;
         }
+    }
+
+    /// The work folder of the control inside this one: its run is resumed with this one, and goes
+    /// with it.
+    ///
+    /// @param identity of this run, which decides the control's result, too
+    public WorkFolder openControl(SequencedMap<String, String> identity) throws IOException {
+        return open(folder.resolve(CONTROL), identity, true, false);
     }
 
     private static FileChannel lock(Path folder) throws IOException {
@@ -247,6 +259,11 @@ public final class WorkFolder implements BlockStore, AutoCloseable {
         return Files.exists(file(pass, block));
     }
 
+    /// Bytes of what a run left in the folder, 0 if there is none.
+    static long bytes(Path folder) throws IOException {
+        return Folders.bytes(folder) + Folders.bytes(folder.resolve(CONTROL));
+    }
+
     /// Removes what a run left in the folder, and the folder if nothing else is in it.
     public static void delete(Path folder) throws IOException {
         if (!Files.isDirectory(folder)) {
@@ -267,6 +284,7 @@ public final class WorkFolder implements BlockStore, AutoCloseable {
         for (Path file : list(folder, OURS)) {
             Files.delete(file);
         }
+        delete(folder.resolve(CONTROL));
     }
 
     private static List<Path> list(Path folder, Predicate<String> names) throws IOException {

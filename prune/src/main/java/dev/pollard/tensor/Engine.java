@@ -3,6 +3,8 @@ package dev.pollard.tensor;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.bytedeco.pytorch.global.torch;
 
 /// libtorch as this process runs it: loaded once, one thread per worker.
@@ -48,6 +50,17 @@ public final class Engine {
                 .map(String::strip)
                 .filter(line -> !line.isEmpty())
                 .toList();
+    }
+
+    /// libtorch's version; `unknown` if its own description does not tell.
+    public static String version() {
+        var version = Pattern.compile("TORCH_VERSION=([^,\\s]+)");
+        return describe().stream()
+                .map(version::matcher)
+                .filter(Matcher::find)
+                .map(found -> found.group(1))
+                .findFirst()
+                .orElse("unknown");
     }
 
     /// Caps the instruction set that oneDNN may use; without effect once libtorch is loaded.

@@ -22,6 +22,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 class TokenWindowsTest {
     @TempDir Path folder;
@@ -229,5 +231,23 @@ class TokenWindowsTest {
     private Source ids(String name, String shape, int count) throws IOException {
         return Source.parse(
                 Npy.write(folder.resolve(name), 1, Npy.header("<i4", shape), count, 4).toString());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1, ''", "2, 1", "5, 4", "8, 7", "9, 7", "16, '7 15'"})
+    void everyEighthSequenceIsHeldOutAndTheLastOfFewer(int count, String expected) {
+        assertEquals(
+                expected,
+                IntStream.range(0, count)
+                        .filter(i -> TokenWindows.isHeldOut(i, count))
+                        .mapToObj(Integer::toString)
+                        .collect(Collectors.joining(" ")));
+        int[][] ids = IntStream.range(0, count).mapToObj(i -> new int[] {i}).toArray(int[][]::new);
+        var heldOut = new TokenWindows(ids, 1, List.of()).heldOut();
+        assertEquals(
+                expected.isEmpty() ? "0" : expected,
+                IntStream.range(0, heldOut.count())
+                        .mapToObj(i -> Integer.toString(heldOut.get(i)[0]))
+                        .collect(Collectors.joining(" ")));
     }
 }

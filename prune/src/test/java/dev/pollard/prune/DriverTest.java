@@ -19,6 +19,7 @@ import dev.pollard.prune.method.Wanda;
 import dev.pollard.recipe.WorkFolder;
 import dev.pollard.stats.Gram;
 import dev.pollard.stats.Statistic;
+import dev.pollard.stats.Tokens;
 import dev.pollard.tensor.Scope;
 import dev.pollard.tensor.Tensor;
 import dev.pollard.tensor.Workers;
@@ -702,6 +703,158 @@ class DriverTest {
                 assertEquals(stop, resumed.lastIndexOf(true));
                 assertEquals(expected.reports().size(), made.reports().size());
             }
+        }
+    }
+
+    // ---- what steps share, and how blocks follow one another ----
+
+    @Test
+    void oneStepIsTheSameWhicheverWayItCaptures() throws IOException {
+        LayerPruner step = new SparseGpt();
+        Method once =
+                () ->
+                        List.of(
+                                new Sweep(
+                                        List.of(step),
+                                        Sweep.Capture.ONCE,
+                                        Sweep.Flow.LEFT,
+                                        Tokens.PLAIN));
+        for (Inputs inputs : Inputs.values()) {
+            var settings = with(inputs, _ -> true);
+            assertSame(
+                    run(new SparseGpt(), TWO_OF_FOUR, settings, 2).weights(),
+                    run(once, TWO_OF_FOUR, settings, 2).weights());
+        }
+    }
+
+    private static Method twoPasses(Sweep.Flow flow) {
+        return () ->
+                List.of(
+                        new Sweep(new Wanda()),
+                        new Sweep(
+                                List.of(new SparseGpt(0.1, 8)),
+                                Sweep.Capture.ONCE,
+                                flow,
+                                Tokens.PLAIN));
+    }
+
+    @Test
+    void flowSaysWhatTheNextBlockSees() throws IOException {
+        var entered = run(twoPasses(Sweep.Flow.ENTERED), HALF, PLAIN, 2);
+        var left = run(twoPasses(Sweep.Flow.LEFT), HALF, PLAIN, 2);
+        assertSame(entered.block(0), left.block(0));
+        assertFalse(same(entered.block(2), left.block(2)), "block 2 was given the same inputs");
+    }
+
+    @Test
+    void everyFlowResumesToTheSameBytes() throws IOException {
+        for (var flow : Sweep.Flow.values()) {
+            Method method =
+                    () ->
+                            List.of(
+                                    new Sweep(new Wanda()),
+                                    twoPasses(flow).passes().get(1),
+                                    new Sweep(new SparseGpt()));
+            var whole = run(method, HALF, PLAIN, 2);
+            for (int pass = 1; pass < 3; pass++) {
+                Path lost = whole.work().resolve("pass-%d-block-0002.safetensors".formatted(pass));
+                Files.delete(lost);
+            }
+            var resumed = run(method, HALF, PLAIN, 2, _ -> {}, whole.work());
+            assertSame(whole.weights(), resumed.weights());
+        }
+    }
+
+    @Test
+    void whatIsHeldOutAndWhatIsNotMakeTheWhole() throws IOException {
+        var plain = new Witness(Statistic.GRAM);
+        run(() -> List.of(new Sweep(plain)), HALF, PLAIN, 2);
+        var seen = Collections.synchronizedList(new ArrayList<String>());
+        LayerPruner split =
+                new LayerPruner() {
+                    @Override
+                    public Set<Statistic> needs() {
+                        return Set.of(Statistic.GRAM, Statistic.HELD_OUT);
+                    }
+
+                    @Override
+                    public LayerResult prune(LayerContext layer, Sparsity sparsity) {
+                        var parts = layer.stats().split().orElseThrow();
+                        assertEquals(4 * 20, parts.fit().tokens());
+                        assertEquals(20, parts.heldOut().tokens());
+                        assertEquals(5 * 20, layer.stats().tokens());
+                        float[] whole = plain.grams().get(layer.name());
+                        float[] joined = layer.stats().gram().matrix().toFloats();
+                        float[] fit = parts.fit().gram().matrix().toFloats();
+                        float[] heldOut = parts.heldOut().gram().matrix().toFloats();
+                        for (int i = 0; i < whole.length; i++) {
+                            assertEquals(whole[i], joined[i], 1e-5 * (1 + Math.abs(whole[i])));
+                            double sum = (4.0 * fit[i] + heldOut[i]) / 5;
+                            assertEquals(sum, joined[i], 1e-5 * (1 + Math.abs(sum)));
+                        }
+                        seen.add(layer.name());
+                        return new Magnitude().prune(layer, sparsity);
+                    }
+                };
+        run(() -> List.of(new Sweep(split)), HALF, PLAIN, 2);
+        assertEquals(3 * TinyLlama.LAYERS_PER_BLOCK, seen.size());
+    }
+
+    @Test
+    void aStepKnowsWhatEveryStepBeforeItLeft() throws IOException {
+        var known = new ConcurrentHashMap<String, List<float[]>>();
+        LayerPruner last =
+                new LayerPruner() {
+                    @Override
+                    public Set<Statistic> needs() {
+                        return Set.of();
+                    }
+
+                    @Override
+                    public LayerResult prune(LayerContext layer, Sparsity sparsity) {
+                        known.put(
+                                layer.name(),
+                                layer.earlier().stream().map(Tensor::toFloats).toList());
+                        return new Magnitude().prune(layer, sparsity);
+                    }
+                };
+        var magnitude = run(new Magnitude(), HALF, PLAIN, 2).weights();
+        var dense = new TreeMap<String, float[]>();
+        try (var opened = Model.open(model);
+                var _ = Scope.open()) {
+            for (int b = 0; b < 3; b++) {
+                opened.decoder()
+                        .block(b, Compute.FLOAT32)
+                        .linears()
+                        .forEach(l -> dense.put(l.name(), l.weight().toFloats()));
+            }
+        }
+        Method steps = () -> List.of(new Sweep(List.of(new Magnitude(), new Regrow(), last)));
+        Method passes =
+                () -> List.of(new Sweep(new Magnitude()), new Sweep(new Regrow()), new Sweep(last));
+        for (var method : List.of(steps, passes)) {
+            known.clear();
+            run(method, HALF, PLAIN, 2);
+            assertEquals(dense.keySet(), known.keySet());
+            known.forEach(
+                    (layer, earlier) -> {
+                        assertEquals(2, earlier.size());
+                        assertArrayEquals(magnitude.get(layer), earlier.get(0), layer);
+                        assertArrayEquals(dense.get(layer), earlier.get(1), layer);
+                    });
+        }
+    }
+
+    @Test
+    void sdsInTurnsMakesTheSameBytes() throws IOException {
+        var little =
+                new Driver.Settings(
+                        Inputs.PRUNED, _ -> true, Compute.FLOAT32, 0, 1, Optional.empty());
+        for (String schedule : List.of("block", "model")) {
+            var method = Methods.create("sds", Map.of("schedule", schedule));
+            assertSame(
+                    run(method, TWO_OF_FOUR, PLAIN, 2).weights(),
+                    run(method, TWO_OF_FOUR, little, 2).weights());
         }
     }
 

@@ -3,6 +3,7 @@ package dev.pollard.recipe;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertNull;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -11,6 +12,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.pollard.eval.PerplexityCache;
 import dev.pollard.format.DType;
 import dev.pollard.format.TensorView;
+import dev.pollard.format.safetensors.SafetensorsFile;
 import dev.pollard.format.safetensors.ShardedSafetensors;
 import dev.pollard.model.Compute;
 import dev.pollard.model.Model;
@@ -18,14 +20,18 @@ import dev.pollard.model.TinyLlama;
 import dev.pollard.prune.Allocation;
 import dev.pollard.prune.Allotment;
 import dev.pollard.prune.Driver;
+import dev.pollard.prune.Histogram;
 import dev.pollard.prune.Inputs;
+import dev.pollard.prune.LayerReport;
 import dev.pollard.prune.RunEvent;
 import dev.pollard.prune.Selection;
 import dev.pollard.prune.Sparsity;
 import dev.pollard.stats.Statistic;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -61,7 +67,9 @@ class PruningRunTest {
     private static class Listener implements RunListener {
         final List<String> warnings = new ArrayList<>();
         final List<RunEvent> events = new ArrayList<>();
+        final List<RunEvent> control = new ArrayList<>();
         int stopAfter = Integer.MAX_VALUE;
+        int stopControlAfter = Integer.MAX_VALUE;
 
         @Override
         public void step(String what) {}
@@ -70,6 +78,14 @@ class PruningRunTest {
         public void pruning(RunEvent event) {
             events.add(event);
             if (event instanceof RunEvent.BlockDone done && done.block() == stopAfter) {
+                throw new IllegalStateException("stopped");
+            }
+        }
+
+        @Override
+        public void control(RunEvent event) {
+            control.add(event);
+            if (event instanceof RunEvent.BlockDone done && done.block() == stopControlAfter) {
                 throw new IllegalStateException("stopped");
             }
         }
@@ -94,7 +110,8 @@ class PruningRunTest {
                         Inputs.PRUNED,
                         Optional.empty(),
                         Optional.empty(),
-                        0),
+                        0,
+                        true),
                 new Recipe.Calibration(List.of(ids.toString()), 6, OptionalInt.of(20), true),
                 new Recipe.Evaluation(
                         List.of("perplexity:" + ids), OptionalInt.of(20), OptionalInt.empty()),
@@ -313,13 +330,70 @@ class PruningRunTest {
                                         pruning.inputs(),
                                         Optional.of(Pattern.compile("layers\\.1\\.")),
                                         Optional.of(Pattern.compile("mlp")),
-                                        0)));
+                                        0,
+                                        true)));
         assertEquals(
                 List.of("q_proj", "k_proj", "v_proj", "o_proj"),
                 record.layers().stream()
                         .map(layer -> layer.name().replaceFirst("model.layers.1.self_attn.", ""))
                         .toList());
         assertEquals(0.5, record.sparsity());
+    }
+
+    @Test
+    void aLayerOfSeveralStepsIsOneEntry() {
+        var first = step("h.0.a", 0, 0.5, 0.3, "damped");
+        var other = step("h.0.b", 0, 0.5, 0.2, "");
+        var second = step("h.0.a", 1, 0.25, 0.1, "again");
+        var layers = PruningRun.layers(List.of(first, other, second), 0);
+        assertEquals(
+                List.of("h.0.a", "h.0.b"),
+                layers.stream().map(RunRecord.LayerFacts::name).toList());
+        var layer = layers.getFirst();
+        assertEquals(0.1, layer.relativeError());
+        assertEquals(0.25, layer.sparsity());
+        assertEquals(4, layer.seconds());
+        assertEquals(List.of("damped", "again"), layer.notes());
+        assertEquals(
+                List.of(
+                        new RunRecord.StepFacts("1 pruned", 0.3, 0.4, 0.5, 2, 5L),
+                        new RunRecord.StepFacts("2 pruned", 0.1, 0.4, 0.25, 2, 5L)),
+                layer.steps());
+        assertEquals(2, layer.histogram().bound());
+        assertEquals(
+                List.of("dense", "1 pruned", "2 pruned"),
+                List.copyOf(layer.histogram().counts().keySet()));
+        assertEquals(1, layers.getLast().steps().size());
+    }
+
+    private static LayerReport step(
+            String name, int step, double sparsity, double error, String note) {
+        return new LayerReport(
+                name,
+                0,
+                step,
+                "pruned",
+                8,
+                8,
+                sparsity,
+                error,
+                0.4,
+                LayerReport.ErrorKind.OUTPUT,
+                5L,
+                2,
+                List.of(note),
+                new Histogram(2, new long[] {1, 2, 1}),
+                new Histogram(2, new long[] {1, 0, 1}));
+    }
+
+    @Test
+    void theRecordNamesTheMachine() throws IOException {
+        var environment = run(recipe("magnitude", "0.5")).environment();
+        assertEquals(Runtime.version().toString(), environment.java());
+        assertTrue(environment.libtorch().matches("\\d+\\.\\d+.*"), environment.libtorch());
+        assertFalse(environment.os().isBlank());
+        assertFalse(environment.processor().isBlank());
+        assertTrue(environment.threads() >= 1);
     }
 
     @Test
@@ -362,7 +436,8 @@ class PruningRunTest {
                         pruning.inputs(),
                         pruning.include(),
                         pruning.exclude(),
-                        pruning.seed()));
+                        pruning.seed(),
+                        pruning.control()));
     }
 
     @Test
@@ -397,7 +472,8 @@ class PruningRunTest {
                         inputs,
                         pruning.include(),
                         pruning.exclude(),
-                        pruning.seed()));
+                        pruning.seed(),
+                        pruning.control()));
     }
 
     private PruningRun prepare(Recipe recipe) throws IOException {
@@ -446,7 +522,8 @@ class PruningRunTest {
                         pruning.inputs(),
                         pruning.include(),
                         pruning.exclude(),
-                        pruning.seed()));
+                        pruning.seed(),
+                        pruning.control()));
     }
 
     private static SequencedMap<Integer, Double> surveyed(Listener listener) {
@@ -506,7 +583,8 @@ class PruningRunTest {
                                         pruning.inputs(),
                                         Optional.empty(),
                                         Optional.of(Pattern.compile("layers\\.1\\.mlp")),
-                                        0)),
+                                        0,
+                                        true)),
                         listener);
         assertTrue(Math.abs(record.sparsity() - 0.7) > 0.01, "" + record.sparsity());
         assertEquals(1, listener.warnings.size());
@@ -664,5 +742,223 @@ class PruningRunTest {
                 IllegalArgumentException.class,
                 () -> run(with(recipe("magnitude", "0.7"), output, false)));
         assertArrayEquals(before, weights());
+    }
+
+    // ---- the control ----
+
+    private Recipe sds(Map<String, String> settings, boolean control) {
+        var recipe = recipe("sds", "2:4");
+        return with(
+                recipe,
+                new Recipe.Pruning(
+                        "sds",
+                        settings,
+                        recipe.pruning().sparsity(),
+                        recipe.pruning().allocation(),
+                        Inputs.PRUNED,
+                        Optional.empty(),
+                        Optional.empty(),
+                        0,
+                        control));
+    }
+
+    @Test
+    void theControlIsRunBesideTheMethodAndMeasuredAsIfItHadBeenSaved() throws IOException {
+        var record = run(sds(Map.of(), true));
+        assertEquals(Set.of("out"), remains());
+        var control = record.control();
+        assertEquals("adjustment alone", control.name());
+        assertEquals(
+                record.layers().stream().map(RunRecord.LayerFacts::name).toList(),
+                List.copyOf(control.layers().keySet()));
+        String log = Files.readString(out.resolve("pollard/events.jsonl"));
+        assertTrue(log.contains("\"control\":true"), log);
+        Folders.delete(out);
+        // The same method, run by itself.
+        var alone = run(sds(Map.of("rounds", "0"), true));
+        assertNull(alone.control());
+        assertEquals(
+                alone.evaluations().getFirst().pruned(), record.evaluations().getFirst().control());
+        for (var layer : alone.layers()) {
+            assertEquals(layer.relativeError(), control.layers().get(layer.name()), layer.name());
+        }
+        assertEquals(
+                alone.layers().stream()
+                        .mapToDouble(RunRecord.LayerFacts::relativeError)
+                        .average()
+                        .orElseThrow(),
+                control.relativeError(),
+                1e-12);
+    }
+
+    @Test
+    void aRunStoppedInItsControlResumesThere() throws IOException {
+        var whole = run(sds(Map.of(), true));
+        byte[] expected = weights();
+        Folders.delete(out);
+        var stopping = new Listener();
+        stopping.stopControlAfter = 0;
+        assertThrows(IllegalStateException.class, () -> run(sds(Map.of(), true), stopping));
+        assertEquals(Set.of("out.work"), remains());
+        assertThrows(IllegalArgumentException.class, () -> run(sds(Map.of(), true)));
+        var resuming = new Listener();
+        var recipe = sds(Map.of(), true);
+        var record = run(with(recipe, recipe.output(), true), resuming);
+        assertArrayEquals(expected, weights());
+        assertEquals(Set.of("out"), remains());
+        assertEquals(List.of(true, true), resumed(resuming.events));
+        assertEquals(List.of(true, false), resumed(resuming.control));
+        assertEquals(whole.control().layers(), record.control().layers());
+        assertEquals(
+                whole.evaluations().getFirst().control(),
+                record.evaluations().getFirst().control());
+    }
+
+    private static List<Boolean> resumed(List<RunEvent> events) {
+        return events.stream()
+                .filter(RunEvent.BlockDone.class::isInstance)
+                .map(event -> ((RunEvent.BlockDone) event).resumed())
+                .toList();
+    }
+
+    @Test
+    void anUnfinishedControlGoesWhereItsRunGoes() throws IOException {
+        var stopping = new Listener();
+        stopping.stopControlAfter = 0;
+        assertThrows(IllegalStateException.class, () -> run(sds(Map.of(), true), stopping));
+        var other = sds(Map.of("exact", "3"), true);
+        run(with(other, new Recipe.Output(out, "keep", true), false));
+        assertEquals(Set.of("out"), remains());
+    }
+
+    @Test
+    void withoutItsControlTheModelIsTheSame() throws IOException {
+        run(sds(Map.of(), true));
+        byte[] expected = weights();
+        Folders.delete(out);
+        var listener = new Listener();
+        var record = run(sds(Map.of(), false), listener);
+        assertArrayEquals(expected, weights());
+        assertNull(record.control());
+        assertNull(record.evaluations().getFirst().control());
+        assertEquals(List.of(), listener.control);
+        assertEquals(List.of("the control, adjustment alone, was not run"), record.warnings());
+        assertNull(
+                run(with(recipe("wanda", "0.5"), new Recipe.Output(out, "keep", true), false))
+                        .control());
+    }
+
+    @Test
+    void theStepsOfALayerAreTold() throws IOException {
+        var layer = run(sds(Map.of(), false)).layers().getFirst();
+        var names = List.of("1 pruned", "2 dense again", "3 pruned", "4 adjusted");
+        assertEquals(names, layer.steps().stream().map(RunRecord.StepFacts::step).toList());
+        assertTrue(layer.histogram().counts().keySet().containsAll(names));
+        assertNull(layer.steps().getFirst().maskMoved());
+        for (int i : List.of(2, 3)) {
+            assertTrue(layer.steps().get(i).maskMoved() >= 0);
+            assertTrue(layer.steps().get(i).heldOutError() > 0);
+        }
+        assertTrue(layer.steps().get(1).relativeError() < layer.steps().get(0).relativeError());
+        long kept = layer.rows() * layer.columns() / 2;
+        for (String sparse : List.of("1 pruned", "3 pruned", "4 adjusted")) {
+            assertEquals(
+                    kept, java.util.Arrays.stream(layer.histogram().counts().get(sparse)).sum());
+        }
+    }
+
+    @Test
+    void thePlanOfSdsCountsPassesStepsAndControl() throws IOException {
+        long weights = 4L * BLOCKS * (16 * 16 * 3 + 24 * 16 * 3);
+        try (var block = prepare(sds(Map.of(), true));
+                var alone = prepare(sds(Map.of(), false));
+                var model = prepare(sds(Map.of("schedule", "model"), true));
+                var base = prepare(recipe("sparsegpt", "2:4"))) {
+            assertEquals(2 * weights, block.plan().workBytes());
+            assertEquals(weights, alone.plan().workBytes());
+            assertEquals((3 + 2) * weights, model.plan().workBytes());
+            assertEquals(weights / BLOCKS * (2 + 4), block.plan().memory().block());
+            assertEquals(weights / BLOCKS * (2 + 1), base.plan().memory().block());
+            assertTrue(block.operations() > alone.operations());
+            assertTrue(alone.operations() > base.operations());
+        }
+    }
+
+    // ---- the early exit of the model ----
+
+    /// Keeps the blocks of a run from before it removes them.
+    private final class Keeper implements RunListener {
+        @Override
+        public void step(String what) {
+            if (what.equals("verifying")) {
+                try {
+                    for (int pass : List.of(0, 2)) {
+                        String name = "pass-%d-block-0001.safetensors".formatted(pass);
+                        Files.copy(
+                                folder.resolve("out.work").resolve(name),
+                                folder.resolve("cache").resolve(name),
+                                StandardCopyOption.REPLACE_EXISTING);
+                    }
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                }
+            }
+        }
+
+        @Override
+        public void pruning(RunEvent event) {}
+
+        @Override
+        public void evaluating(String what, long done, long total) {}
+
+        @Override
+        public void warn(String message) {}
+    }
+
+    @Test
+    void theOutputHoldsTheModelThatWasChosen() throws IOException {
+        Files.createDirectories(folder.resolve("cache"));
+        var outcomes = new TreeSet<Boolean>();
+        for (var ratio : List.of("0.3", "0.5", "0.7", "2:4")) {
+            var settings = Map.of("schedule", "model");
+            var output = new Recipe.Output(out, "keep", true);
+            var record =
+                    run(
+                            with(
+                                    with(recipe("sds", ratio), pruning(settings, ratio)),
+                                    output,
+                                    false),
+                            new Keeper());
+            boolean first =
+                    record.warnings().stream()
+                            .anyMatch(w -> w.contains("pruned model is left as pass 1 left it"));
+            outcomes.add(first);
+            String layer = "model.layers.1.mlp.up_proj";
+            String kept = "cache/pass-%d-block-0001.safetensors".formatted(first ? 0 : 2);
+            try (var written = ShardedSafetensors.open(out);
+                    var block = SafetensorsFile.open(folder.resolve(kept))) {
+                assertArrayEquals(
+                        block.tensors().get(layer).toFloats(),
+                        written.tensors().get(layer + ".weight").toFloats());
+            }
+            for (var facts : record.layers()) {
+                var step = first ? facts.steps().getFirst() : facts.steps().getLast();
+                assertEquals(step.relativeError(), facts.relativeError());
+            }
+        }
+        assertEquals(Set.of(false, true), outcomes); // what chance made of these random models
+    }
+
+    private static Recipe.Pruning pruning(Map<String, String> settings, String ratio) {
+        return new Recipe.Pruning(
+                "sds",
+                settings,
+                Sparsity.parse(ratio),
+                new Allocation.Uniform(),
+                Inputs.PRUNED,
+                Optional.empty(),
+                Optional.empty(),
+                0,
+                false);
     }
 }

@@ -78,7 +78,8 @@ class SharedModelsTest {
                                 Inputs.PRUNED,
                                 include,
                                 Optional.empty(),
-                                0),
+                                0,
+                                true),
                         new Recipe.Calibration(
                                 List.of(ids.toString()), samples, OptionalInt.of(length), false),
                         new Recipe.Evaluation(List.of(), OptionalInt.empty(), OptionalInt.empty()),

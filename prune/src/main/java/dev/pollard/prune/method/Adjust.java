@@ -1,6 +1,7 @@
 package dev.pollard.prune.method;
 
 import dev.pollard.prune.Comparison;
+import dev.pollard.prune.Cost;
 import dev.pollard.prune.LayerContext;
 import dev.pollard.prune.LayerError;
 import dev.pollard.prune.LayerPruner;
@@ -21,8 +22,7 @@ import java.util.Set;
 /// SDS's sparse weight adjustment: from pruned weights towards the outputs of the dense layer,
 /// `W = M ⊙ argmin ‖W_d X − W X‖²` (Li et al., arXiv 2408.10473, eq. 4). First some gradient steps
 /// in which the mask M is soft, chosen anew after each by magnitude, then the best weights under
-/// the
-/// mask that came out, by conjugate gradients.
+/// the mask that came out, by conjugate gradients.
 ///
 /// @param comparison which weights compete: those of the method that pruned
 /// @param soft gradient steps with a soft mask
@@ -30,18 +30,22 @@ import java.util.Set;
 /// @param coordinates units in which weights are stepped through and compared
 /// @param damping added to the diagonal of the Gram, as a fraction of its mean
 /// @param keepBest whether a layer that is worse, on the tokens held out, than an earlier sparse
-///     step left it is put back; one that is not then learns from those tokens as well
+///     step left it is put back
+/// @param relearns whether a layer that is not put back then learns from those tokens as well; not
+///     if they are to judge the model, too
 record Adjust(
         Comparison comparison,
         int soft,
         int exact,
         Coordinates coordinates,
         double damping,
-        boolean keepBest)
+        boolean keepBest,
+        boolean relearns)
         implements LayerPruner {
     /// The same with `times` as many steps.
     Adjust times(int times) {
-        return new Adjust(comparison, times * soft, times * exact, coordinates, damping, keepBest);
+        return new Adjust(
+                comparison, times * soft, times * exact, coordinates, damping, keepBest, relearns);
     }
 
     @Override
@@ -54,6 +58,14 @@ record Adjust(
         return keepBest
                 ? EnumSet.of(Statistic.GRAM, Statistic.HELD_OUT)
                 : EnumSet.of(Statistic.GRAM);
+    }
+
+    /// A product of the weights with the Gram in every step, one before the first and one after the
+    /// last, and one to judge each by.
+    @Override
+    public Cost cost(long rows, long columns) {
+        int again = keepBest && relearns ? 1 + Math.ceilDiv(exact, 2) : 0;
+        return Redense.cost(rows, columns, 4 + soft + exact + again);
     }
 
     @Override
@@ -79,7 +91,8 @@ record Adjust(
                 scope.release(earlier.get().weight());
                 return earlier.get();
             }
-            if (stats != layer.stats()) { // judged, it may learn from those tokens as well
+            if (relearns
+                    && stats != layer.stats()) { // judged, it may learn from those tokens as well
                 var all = error(layer, layer.stats());
                 v = all.solve(all.enter(weight), kept, Math.ceilDiv(exact, 2));
                 weight = mask.applyTo(all.leave(v));

@@ -1,6 +1,7 @@
 package dev.pollard.prune.method;
 
 import dev.pollard.prune.Comparison;
+import dev.pollard.prune.Cost;
 import dev.pollard.prune.LayerContext;
 import dev.pollard.prune.LayerPruner;
 import dev.pollard.prune.LayerResult;
@@ -29,6 +30,11 @@ record OnFit(LayerPruner pruner) implements LayerPruner {
     @Override
     public Comparison comparison() {
         return pruner.comparison();
+    }
+
+    @Override
+    public Cost cost(long rows, long columns) {
+        return pruner.cost(rows, columns);
     }
 
     @Override

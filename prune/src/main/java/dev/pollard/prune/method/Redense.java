@@ -1,6 +1,7 @@
 package dev.pollard.prune.method;
 
 import dev.pollard.prune.Comparison;
+import dev.pollard.prune.Cost;
 import dev.pollard.prune.LayerContext;
 import dev.pollard.prune.LayerPruner;
 import dev.pollard.prune.LayerResult;
@@ -96,6 +97,37 @@ record Redense(
             needs.add(Statistic.DENSE_INPUTS);
         }
         return needs;
+    }
+
+    /// A product of the weights with a matrix `[in, in]` in every step and one before the first; an
+    /// inverse in float64 at every growth of the pull.
+    @Override
+    public Cost cost(long rows, long columns) {
+        return switch (solver) {
+            case Solver.Gradient(int steps) -> cost(rows, columns, 1 + steps);
+            case Solver.Batches(Adam adam) ->
+                    new Cost(
+                            cost(rows, columns, 1).bytes() + 48 * rows * columns,
+                            4.0 * rows * columns * adam.epochs() * SOME_TOKENS);
+            case Solver.Alternating(int steps, _, _) -> {
+                var products = cost(rows, columns, 1 + steps);
+                int inverses = Math.ceilDiv(steps, LeastSquares.SAME_RHO);
+                double square = (double) columns * columns;
+                yield new Cost(
+                        products.bytes() + 4 * inverses * columns * columns,
+                        products.operations() + 2 * square * columns * inverses);
+            }
+        };
+    }
+
+    private static final int SOME_TOKENS = 16_384; // how many there will be nobody knows here
+
+    /// Of so many products in [LeastSquares]: copies of the weights, the Gram in its coordinates
+    /// and once in float64.
+    static Cost cost(long rows, long columns, int products) {
+        return new Cost(
+                32 * rows * columns + 24 * columns * columns,
+                2.0 * rows * columns * columns * products);
     }
 
     @Override

@@ -122,7 +122,7 @@ public record Sds(
             new Setting.Real("l1", 0.0, 0, 1e6, "regularisation, times the mean absolute weight");
     static final Setting.Real L2 = new Setting.Real("l2", 0.0, 0, 1e6, "regularisation");
     static final Setting.Whole SOFT =
-            new Setting.Whole("soft", 0, 0, 100_000, "adjustment steps with a soft mask");
+            new Setting.Whole("soft", 10, 0, 100_000, "adjustment steps with a soft mask");
     static final Setting.Whole EXACT =
             new Setting.Whole(
                     "exact", 10, 0, 100_000, "conjugate gradient steps on the mask that came out");
@@ -223,7 +223,8 @@ public record Sds(
                         settings.get(EXACT),
                         coordinates,
                         damping,
-                        keepBest));
+                        keepBest,
+                        settings.get(SCHEDULE).equals("block")));
     }
 
     private static <E extends Enum<E>> E constant(Class<E> type, String word) {
@@ -283,6 +284,15 @@ public record Sds(
 
     private Sweep sweep(LayerPruner step) {
         return new Sweep(List.of(step), Capture.ONCE, Flow.LEFT, tokens);
+    }
+
+    /// The paper's early exit, for the model: it is left as the first pruning left it if nothing
+    /// that came after is better. Block by block there is no such model; there the choice is made
+    /// layer by layer only, see [Adjust].
+    @Override
+    public List<Integer> candidates() {
+        int last = passes().size() - 1;
+        return adjust.keepBest() && last > 0 ? List.of(0, last) : List.of(last);
     }
 
     private List<LayerPruner> steps() {

@@ -1,6 +1,7 @@
 package dev.pollard.prune.method;
 
 import dev.pollard.prune.Comparison;
+import dev.pollard.prune.Cost;
 import dev.pollard.prune.LayerContext;
 import dev.pollard.prune.LayerPruner;
 import dev.pollard.prune.LayerResult;
@@ -83,6 +84,15 @@ public record SparseGpt(double damping, int block) implements LayerPruner, Metho
     @Override
     public Comparison comparison() {
         return new Comparison.Columns(block);
+    }
+
+    /// Two Cholesky factors and an inverse in float64, and an update of the later columns by each.
+    @Override
+    public Cost cost(long rows, long columns) {
+        double square = (double) columns * columns;
+        return new Cost(
+                32 * columns * columns + 8 * columns * rows,
+                8 * square * columns / 3 + square * rows);
     }
 
     @Override

@@ -16,7 +16,8 @@ import java.util.Random;
 /// costs
 /// one product `[out, in] · [in, in]`, however many tokens there were.
 public final class LeastSquares {
-    private static final int SAME_RHO = 6;
+    /// Steps after which [#approach] pulls harder.
+    public static final int SAME_RHO = 6;
 
     private final Normal normal;
     private final Tensor b; // [out, in]

@@ -130,7 +130,7 @@ class SdsTest {
     // ---- keep ----
 
     private static Adjust adjust(boolean keepBest) {
-        return new Adjust(new Comparison.Row(), 0, 20, Coordinates.SCALED, 0.01, keepBest);
+        return new Adjust(new Comparison.Row(), 0, 20, Coordinates.SCALED, 0.01, keepBest, true);
     }
 
     /// A layer pruned by magnitude, fitted to correlated inputs and judged by `heldOut`.
