@@ -30,7 +30,7 @@ run() { # NAME PATTERN ARGUMENTS…
   shift 2
   case $pattern in *:*) what=--pattern ;; *) what=--sparsity ;; esac
   name=$name-${pattern/:/of}-$calib-$samples
-  [ -f "$out/$name/pollard/report.json" ] || ./pollard run "$model" -o "$out/$name" --overwrite \
+  [ -f "$out/$name/pollard/report.json" ] || "${POLLARD:-./pollard}" run "$model" -o "$out/$name" --overwrite \
     --dtype float32 "$what" "$pattern" --compute "${COMPUTE:-bf16}" "${text[@]}" \
     --calib-samples "$samples" --calib-length "$length" "${tasks[@]}" --eval-length "$length" \
     --eval-limit "${WINDOWS:-64}" --no-progress -q "$@"

@@ -44,8 +44,10 @@ final class CommandLines {
         var root = new CommandLine(new RootCommand());
         root.addSubcommand(new RunCommand(console));
         root.addSubcommand(new EvalCommand(console));
+        root.addSubcommand(new GenerateCommand(console));
         root.addSubcommand(new InspectCommand(console));
         root.addSubcommand(new MethodsCommand(console));
+        root.addSubcommand(new TasksCommand(console));
         root.addSubcommand(new ModelsCommand(console));
         root.addSubcommand(new DoctorCommand(console));
         root.getCommandSpec().version("pollard " + Build.read().version());

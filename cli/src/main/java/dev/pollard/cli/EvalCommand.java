@@ -1,18 +1,19 @@
 package dev.pollard.cli;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.PropertyNamingStrategies;
-import com.fasterxml.jackson.databind.SerializationFeature;
-import com.fasterxml.jackson.databind.json.JsonMapper;
-import com.fasterxml.jackson.datatype.jdk8.Jdk8Module;
-import dev.pollard.eval.PerplexityResult;
+import dev.pollard.eval.Comparison;
+import dev.pollard.eval.Measure;
+import dev.pollard.eval.PerplexityCache;
+import dev.pollard.model.Model;
 import dev.pollard.recipe.EvaluationRun;
+import dev.pollard.recipe.Recipe;
+import dev.pollard.tensor.Workers;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
+import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -22,34 +23,44 @@ import picocli.CommandLine.Parameters;
 
 @Command(
         name = "eval",
-        header = "Measures a model, dense or pruned.",
+        header = "Measures a model, or one against another, on texts and tasks.",
         description = {
             "Measures a model, dense or pruned: perplexity by the protocol of the papers, every",
-            "window alone."
+            "window alone, and tasks as lm-evaluation-harness asks them. With OTHER both answer the",
+            "same questions, and the difference is called noise when it is noise."
         },
         footer = {
             "",
             "@|bold Examples|@",
             "  pollard eval model.gguf --tasks perplexity:rows:wiki.test.raw.gz",
-            "  pollard eval out --tasks perplexity:c4.jsonl:text --length 512 --limit 40",
-            "  pollard eval out --tasks perplexity:ids.npy --json result.json",
+            "  pollard eval dense out --tasks piqa,arc_easy --limit 500 --task-data benchmarks",
+            "  pollard eval out --tasks mmlu_anatomy --shots 5 --json result.json",
+            "  pollard eval dense out --tasks choice:mine.jsonl,perplexity:c4.jsonl:text",
             "",
-            "The text is joined (rows and records by two newlines), tokenised once and cut into",
-            "windows without overlap; the tail is dropped. 'rows:' takes every line as a row of a",
-            "dataset, its newline kept: WikiText-2 raw as the papers' code sees it."
+            "'pollard tasks' lists the tasks. The text of a perplexity is joined (rows and records by",
+            "two newlines), tokenised once and cut into windows without overlap; the tail is dropped.",
+            "'rows:' takes every line as a row of a dataset, its newline kept: WikiText-2 raw as the",
+            "papers' code sees it.",
+            "",
+            "± is the standard error. Of a difference it is paired: of the differences question by",
+            "question. p is how probable a difference as large is by chance alone: McNemar's test for",
+            "accuracies. The JSON has the keys of lm-evaluation-harness: results, acc,none, …"
         })
 final class EvalCommand implements Callable<Integer> {
-    private static final ObjectMapper JSON =
-            JsonMapper.builder()
-                    .addModule(new Jdk8Module())
-                    .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
-                    .enable(SerializationFeature.INDENT_OUTPUT)
-                    .build();
-
     private final Console console;
 
-    @Parameters(paramLabel = "MODEL", description = "A Hugging Face folder or a .gguf file.")
+    @Parameters(
+            index = "0",
+            paramLabel = "MODEL",
+            description = "A Hugging Face folder or a .gguf file.")
     private Path model;
+
+    @Parameters(
+            index = "1",
+            arity = "0..1",
+            paramLabel = "OTHER",
+            description = "A model to hold against it, such as its pruned one.")
+    private Path other;
 
     @Option(
             names = "--tasks",
@@ -57,7 +68,9 @@ final class EvalCommand implements Callable<Integer> {
             split = ",",
             order = 1,
             paramLabel = "TASK[,TASK…]",
-            description = "What to measure: perplexity:[rows:]FILE[:field]. Repeatable.")
+            description =
+                    "What to measure: names of tasks ('pollard tasks'),"
+                            + " perplexity:[rows:]FILE[:field], choice:FILE.jsonl. Repeatable.")
     private List<String> tasks;
 
     private OptionalInt length = OptionalInt.empty();
@@ -76,17 +89,45 @@ final class EvalCommand implements Callable<Integer> {
             names = "--limit",
             order = 3,
             paramLabel = "N",
-            description = "Only the first N windows; the result says so. Default: all")
-    private void setLimit(int windows) {
-        limit = OptionalInt.of(windows);
+            description =
+                    "Only N questions of every task, drawn by the seed; of a text the first N"
+                            + " windows, as the papers do. The result says so. Default: all")
+    private void setLimit(int count) {
+        limit = OptionalInt.of(count);
     }
 
     @Option(
-            names = "--json",
+            names = "--seed",
             order = 4,
+            paramLabel = "N",
+            defaultValue = "0",
+            description = "Of the questions drawn. Default: ${DEFAULT-VALUE}")
+    private long seed;
+
+    @Option(
+            names = "--shots",
+            order = 5,
+            paramLabel = "N",
+            defaultValue = "0",
+            description =
+                    "Solved examples in front of every question: the first of the task's file of"
+                            + " examples. Default: ${DEFAULT-VALUE}")
+    private int shots;
+
+    @Mixin private TaskDataOptions data;
+
+    @Option(
+            names = "--json",
+            order = 37,
             paramLabel = "FILE",
             description = "Write the results to a file as well.")
     private Path json;
+
+    @Option(
+            names = "--log-samples",
+            order = 38,
+            description = "Put the answer to every question into the JSON, too.")
+    private boolean logSamples;
 
     @Mixin private ComputeOptions computing;
     @Mixin private ProgressOptions progress;
@@ -98,42 +139,139 @@ final class EvalCommand implements Callable<Integer> {
 
     @Override
     public Integer call() throws IOException {
-        computing.prepare(console);
-        Map<String, EvaluationRun.Measured> results;
-        try (var screen = new RunScreen(console, output, progress, "")) {
-            results =
-                    EvaluationRun.measure(
-                            model,
-                            tasks,
-                            length,
-                            limit,
-                            computing.compute,
-                            computing.threads(),
-                            screen);
+        if (logSamples && json == null) {
+            throw new IllegalArgumentException("--log-samples goes with --json FILE");
         }
-        var table = new Table("TASK", ">PERPLEXITY", ">±", "WINDOWS", "");
-        results.forEach((task, measured) -> row(table, task, measured));
-        table.print(console);
+        computing.prepare(console);
+        var asked = new Recipe.Evaluation(tasks, length, limit, data.folder(), seed, shots);
+        List<EvaluationRun.Outcome> outcomes;
+        try (var screen = new RunScreen(console, output, progress, "")) {
+            outcomes = measure(EvaluationRun.prepare(asked), screen);
+        }
+        if (other == null) {
+            printOne(outcomes);
+        } else {
+            printTwo(outcomes);
+        }
         if (json != null) {
-            var all = new LinkedHashMap<String, Object>();
-            results.forEach((task, measured) -> all.put(task, measured.perplexity()));
-            Files.writeString(
-                    json,
-                    JSON.writeValueAsString(Map.of("model", model.toString(), "results", all))
-                            + "\n");
+            var models = other == null ? List.of(model) : List.of(model, other);
+            Files.writeString(json, EvaluationJson.of(asked, models, outcomes, logSamples));
         }
         return ExitCode.DONE.code();
     }
 
-    private static void row(Table table, String task, EvaluationRun.Measured measured) {
-        PerplexityResult result = measured.perplexity();
-        var error = result.standardError();
-        table.row(
-                task,
-                "%.4f".formatted(result.perplexity()),
-                error.isPresent() ? "%.4f".formatted(error.getAsDouble()) : "-",
-                "%d of %d, %d tokens each"
-                        .formatted(result.windows(), result.windowsAvailable(), result.length()),
-                "%,d tokens in the text, BOS %s".formatted(measured.tokens(), measured.bos()));
+    private List<EvaluationRun.Outcome> measure(EvaluationRun run, RunScreen screen)
+            throws IOException {
+        screen.step("reading " + model);
+        try (var first = Model.open(model);
+                var second = other == null ? null : Model.open(other);
+                var workers = new Workers(computing.threads())) {
+            run.read(first, screen);
+            var candidates = new ArrayList<EvaluationRun.Candidate>();
+            candidates.add(candidate(first, second == null ? "" : "first"));
+            if (second != null) {
+                run.requireSameTokens(second, screen);
+                candidates.add(candidate(second, "second"));
+            }
+            return run.measure(
+                    candidates,
+                    computing.compute,
+                    workers,
+                    new PerplexityCache(Memory.cacheFolder()),
+                    screen,
+                    screen::warn);
+        }
+    }
+
+    private static EvaluationRun.Candidate candidate(Model model, String name) throws IOException {
+        return EvaluationRun.Candidate.of(name, model, Optional.empty());
+    }
+
+    private void printOne(List<EvaluationRun.Outcome> outcomes) {
+        var table = new Table("TASK", "METRIC", ">VALUE", ">±", "OF");
+        for (var outcome : outcomes) {
+            for (var measure : outcome.results().getFirst().measures()) {
+                table.row(
+                        outcome.task(),
+                        measure.metric().key(),
+                        number(measure.value()),
+                        number(measure.standardError()),
+                        extent(outcome));
+            }
+        }
+        table.print(console);
+    }
+
+    private void printTwo(List<EvaluationRun.Outcome> outcomes) {
+        var table =
+                new Table(
+                        "TASK",
+                        "METRIC",
+                        ">FIRST",
+                        ">SECOND",
+                        ">DIFFERENCE",
+                        ">±",
+                        ">P",
+                        "VERDICT");
+        for (var outcome : outcomes) {
+            for (int m = 0; m < outcome.results().getFirst().measures().size(); m++) {
+                Measure first = outcome.results().getFirst().measures().get(m);
+                Measure second = outcome.results().get(1).measures().get(m);
+                Comparison comparison = outcome.comparison(1, m);
+                table.row(
+                        outcome.task(),
+                        first.metric().key(),
+                        number(first.value()),
+                        number(second.value()),
+                        (comparison.difference() > 0 ? "+" : "") + number(comparison.difference()),
+                        number(comparison.standardError()),
+                        comparison.pValue().isPresent()
+                                ? p(comparison.pValue().getAsDouble())
+                                : "-",
+                        comparison.verdict());
+            }
+        }
+        table.print(console);
+        if (!output.quiet) {
+            console.raw("");
+            outcomes.forEach(outcome -> console.raw(outcome.task() + ": " + extent(outcome)));
+        }
+    }
+
+    /// What the numbers were measured on.
+    private static String extent(EvaluationRun.Outcome outcome) {
+        return outcome.questions()
+                .map(
+                        questions ->
+                                "%,d of %,d questions, %d shots, version %d"
+                                        .formatted(
+                                                questions.items().size(),
+                                                questions.available(),
+                                                questions.shots(),
+                                                questions.task().version()))
+                .orElseGet(
+                        () -> {
+                            var windows = outcome.windows().orElseThrow();
+                            var origin = windows.origins().getFirst();
+                            return "%,d of %,d windows of %d of %,d tokens, BOS %s"
+                                    .formatted(
+                                            windows.count(),
+                                            origin.available(),
+                                            windows.length(),
+                                            origin.tokens(),
+                                            origin.bos());
+                        });
+    }
+
+    private static String number(OptionalDouble value) {
+        return value.isPresent() ? number(value.getAsDouble()) : "-";
+    }
+
+    private static String number(double value) {
+        return Math.abs(value) >= 10_000 ? "%.4g".formatted(value) : "%.4f".formatted(value);
+    }
+
+    private static String p(double value) {
+        return value < 0.0001 ? "<0.0001" : "%.4f".formatted(value);
     }
 }

@@ -101,6 +101,9 @@ final class MethodsCommand implements Callable<Integer> {
                                                     "their Gram matrix with the dense model's";
                                             case DENSE_GRAM ->
                                                     "the Gram matrix of the dense model's inputs";
+                                            case INPUTS -> "the inputs themselves";
+                                            case DENSE_INPUTS ->
+                                                    "the inputs of the dense model themselves";
                                             case HELD_OUT ->
                                                     "the same of an eighth of the text by itself";
                                         })

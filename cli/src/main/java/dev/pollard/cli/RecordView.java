@@ -1,5 +1,6 @@
 package dev.pollard.cli;
 
+import dev.pollard.eval.Comparison;
 import dev.pollard.recipe.RunRecord;
 import dev.pollard.report.Figures;
 import java.nio.file.Path;
@@ -12,18 +13,12 @@ final class RecordView {
         var table = new Table("MEASURED", ">DENSE", ">PRUNED", "");
         for (var evaluation : record.evaluations()) {
             table.row(
-                    evaluation.task(),
+                    evaluation.items() == null
+                            ? evaluation.task()
+                            : evaluation.task() + " " + evaluation.metric(),
                     number(evaluation.dense()),
                     number(evaluation.pruned()),
-                    "%s%d of %d windows of %d tokens, BOS %s"
-                            .formatted(
-                                    evaluation.stderr() == null
-                                            ? ""
-                                            : "± " + number(evaluation.stderr()) + ", ",
-                                    evaluation.windows(),
-                                    evaluation.windowsAvailable(),
-                                    evaluation.length(),
-                                    evaluation.bos()));
+                    error(evaluation) + extent(evaluation));
         }
         table.row(
                 "zeros in pruned layers",
@@ -65,6 +60,31 @@ final class RecordView {
                     "%s is a Hugging Face folder; the report is %s"
                             .formatted(out, out.resolve("pollard/report.html")));
         }
+    }
+
+    private static String error(RunRecord.EvaluationFacts evaluation) {
+        if (evaluation.stderr() == null) {
+            return "";
+        }
+        String verdict =
+                evaluation.pValue() == null
+                        ? ""
+                        : "p %.3f, %s, "
+                                .formatted(
+                                        evaluation.pValue(),
+                                        Comparison.verdict(evaluation.pValue()));
+        return "± " + number(evaluation.stderr()) + ", " + verdict;
+    }
+
+    private static String extent(RunRecord.EvaluationFacts evaluation) {
+        return evaluation.items() != null
+                ? "%,d questions".formatted(evaluation.items())
+                : "%d of %d windows of %d tokens, BOS %s"
+                        .formatted(
+                                evaluation.windows(),
+                                evaluation.windowsAvailable(),
+                                evaluation.length(),
+                                evaluation.bos());
     }
 
     private static String number(double value) {

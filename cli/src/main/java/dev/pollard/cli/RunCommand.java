@@ -225,7 +225,8 @@ final class RunCommand implements Callable<Integer> {
             paramLabel = "TASK[,TASK…]",
             split = ",",
             description =
-                    "What to measure, dense against pruned: perplexity:[rows:]FILE[:field], or none."
+                    "What to measure, dense against pruned: names of tasks ('pollard tasks'),"
+                            + " perplexity:[rows:]FILE[:field], choice:FILE.jsonl, or none."
                             + " Repeatable. Default: none")
     private List<String> evaluations = List.of();
 
@@ -240,8 +241,22 @@ final class RunCommand implements Callable<Integer> {
             names = "--eval-limit",
             order = 32,
             paramLabel = "N",
-            description = "Only the first N windows; the report says so. Default: all")
+            description =
+                    "Only the first N windows of a text, and N questions of a task, drawn by the"
+                            + " seed; the report says so. Default: all")
     private Integer evaluationLimit;
+
+    @Option(
+            names = "--eval-shots",
+            order = 34,
+            paramLabel = "N",
+            defaultValue = "0",
+            description =
+                    "Solved examples in front of every question of a task. Default:"
+                            + " ${DEFAULT-VALUE}")
+    private int evaluationShots;
+
+    @Mixin private TaskDataOptions taskData;
 
     private Map<String, Double> gates = Map.of();
 
@@ -416,7 +431,13 @@ final class RunCommand implements Callable<Integer> {
                         samples,
                         optional(calibrationLength),
                         sampling == Sampling.RANDOM),
-                new Recipe.Evaluation(tasks, optional(evaluationLength), optional(evaluationLimit)),
+                new Recipe.Evaluation(
+                        tasks,
+                        optional(evaluationLength),
+                        optional(evaluationLimit),
+                        taskData.folder(),
+                        seed,
+                        evaluationShots),
                 new Recipe.Resources(
                         computing.compute,
                         computing.threads(),
@@ -437,7 +458,8 @@ final class RunCommand implements Callable<Integer> {
             return ExitCode.DONE;
         }
         for (var evaluation : record.evaluations()) {
-            if (!(evaluation.pruned() <= ratio * evaluation.dense())) {
+            if (evaluation.metric().equals("perplexity")
+                    && !(evaluation.pruned() <= ratio * evaluation.dense())) {
                 console.error(
                         "%s is %.4g, more than %.4g times the dense %.4g"
                                 .formatted(
@@ -486,6 +508,8 @@ final class RunCommand implements Callable<Integer> {
         put(options, "eval", evaluations);
         options.put("eval-length", run.evaluationLength());
         put(options, "eval-limit", evaluationLimit);
+        options.put("eval-shots", evaluationShots);
+        put(options, "task-data", taskData.isGiven() ? taskData.folder().toString() : null);
         put(options, "fail-above", gates);
         options.put("dtype", dtype);
         options.put("compute", computing.compute == Compute.BFLOAT16 ? "bf16" : "float32");

@@ -92,7 +92,7 @@ final class TextReader {
     }
 
     private void rows(Utf8Reader in, Sink sink) throws IOException {
-        var lines = new Lines(in);
+        var lines = new Lines(file, in);
         boolean blank = true;
         for (String line; (line = lines.next()) != null; ) {
             String row = line.equals("\n") || line.equals(" \n") || line.equals(" ") ? "" : line;
@@ -107,7 +107,7 @@ final class TextReader {
     }
 
     private void jsonLines(Utf8Reader in, Sink sink) throws IOException {
-        var lines = new Lines(in);
+        var lines = new Lines(file, in);
         boolean none = true;
         for (String line; (line = lines.next()) != null; ) {
             if (line.isBlank()) {
@@ -306,69 +306,5 @@ final class TextReader {
 
     private static MalformedFileException empty(Path file) {
         return new MalformedFileException(file, 0, "empty: there is no text in it");
-    }
-
-    /// Lines with their newline; only `\n` ends a line.
-    private final class Lines {
-        private final Utf8Reader in;
-        private final char[] buffer = new char[1 << 16];
-        private int position;
-        private int limit;
-        private long number;
-        private long start;
-        private long next;
-
-        Lines(Utf8Reader in) {
-            this.in = in;
-        }
-
-        /// Number of the line last read, from 1.
-        long number() {
-            return number;
-        }
-
-        /// Characters before the line last read.
-        long start() {
-            return start;
-        }
-
-        /// The next line, or null at the end of the file.
-        String next() throws IOException {
-            var line = new StringBuilder();
-            while (true) {
-                if (position == limit) {
-                    limit = in.read(buffer, 0, buffer.length);
-                    position = 0;
-                    if (limit < 0) {
-                        limit = 0;
-                        return line.isEmpty() ? null : finish(line);
-                    }
-                }
-                int end = position;
-                while (end < limit && buffer[end] != '\n') {
-                    end++;
-                }
-                boolean complete = end < limit;
-                int count = end - position + (complete ? 1 : 0);
-                if (line.length() + count > LONGEST) {
-                    throw new MalformedFileException(
-                            file,
-                            Utf8Reader.byteOffset(file, next),
-                            "line %d is longer than %,d characters".formatted(number + 1, LONGEST));
-                }
-                line.append(buffer, position, count);
-                position += count;
-                if (complete) {
-                    return finish(line);
-                }
-            }
-        }
-
-        private String finish(StringBuilder line) {
-            number++;
-            start = next;
-            next += line.length();
-            return line.toString();
-        }
     }
 }

@@ -29,12 +29,45 @@ final class NextTokenLoss {
         double sum = 0;
         for (int r = 0; r < rows; r++) {
             MemorySegment row = floats.asSlice(4L * r * vocabulary, 4L * vocabulary);
-            sum += logSumExp(row, vocabulary) - value(row, ids[from + r]);
+            sum += prediction(row, vocabulary).loss(row, ids[from + r]);
         }
         return sum;
     }
 
-    private static double logSumExp(MemorySegment row, int count) {
+    /// What a row of logits says.
+    ///
+    /// @param logSumExp `log Σ exp(row)`
+    /// @param best the most probable id, the first of several; -1 if the row holds NaN
+    record Prediction(double logSumExp, int best) {
+        /// Negative log-likelihood of `id` under the row it was made of.
+        double loss(MemorySegment row, int id) {
+            return logSumExp - value(row, id);
+        }
+    }
+
+    /// @param row `vocabulary` float32 logits
+    static Prediction prediction(MemorySegment row, int vocabulary) {
+        float max = max(row, vocabulary);
+        return new Prediction(logSumExp(row, vocabulary, max), indexOf(row, vocabulary, max));
+    }
+
+    private static int indexOf(MemorySegment row, int count, float max) {
+        int whole = SPECIES.loopBound(count);
+        for (int i = 0; i < whole; i += SPECIES.length()) {
+            var found = FloatVector.fromMemorySegment(SPECIES, row, 4L * i, ORDER).eq(max);
+            if (found.anyTrue()) {
+                return i + found.firstTrue();
+            }
+        }
+        for (int i = whole; i < count; i++) {
+            if (value(row, i) == max) {
+                return i;
+            }
+        }
+        return -1;
+    }
+
+    private static float max(MemorySegment row, int count) {
         int whole = SPECIES.loopBound(count);
         float max = Float.NEGATIVE_INFINITY;
         var maxima = FloatVector.broadcast(SPECIES, max);
@@ -45,6 +78,11 @@ final class NextTokenLoss {
         for (int i = whole; i < count; i++) {
             max = Math.max(max, value(row, i));
         }
+        return max;
+    }
+
+    private static double logSumExp(MemorySegment row, int count, float max) {
+        int whole = SPECIES.loopBound(count);
         var sums = FloatVector.zero(SPECIES);
         for (int i = 0; i < whole; i += SPECIES.length()) {
             var x = FloatVector.fromMemorySegment(SPECIES, row, 4L * i, ORDER);

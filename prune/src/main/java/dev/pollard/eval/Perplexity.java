@@ -9,9 +9,8 @@ import dev.pollard.tensor.Engine;
 import dev.pollard.tensor.Scope;
 import dev.pollard.tensor.Tensor;
 import dev.pollard.tensor.Workers;
-import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.OptionalDouble;
 
 /// Perplexity by the protocol of SparseGPT (Frantar and Alistarh, arXiv 2301.00774) and Wanda (Sun
@@ -44,8 +43,8 @@ public final class Perplexity {
     /// Hears how far the measurement is. Called by the workers, one at a time.
     @FunctionalInterface
     public interface Progress {
-        /// @param done of `total` steps; a step is one window through one block, or through the
-        ///     head
+        /// @param done of `total` steps: a step is one window, or one row of a pack of requests,
+        ///     through one block; the head counts as a block, or as several
         void at(long done, long total);
 
         /// Nobody looks.
@@ -77,7 +76,8 @@ public final class Perplexity {
                 (long) n * (windows.length() - 1),
                 windows.length(),
                 windows.sha256(),
-                (System.nanoTime() - start) / 1e9);
+                (System.nanoTime() - start) / 1e9,
+                Arrays.stream(losses).boxed().toList());
     }
 
     /// Mean negative log-likelihood of every window, in nats per token.
@@ -105,7 +105,10 @@ public final class Perplexity {
     /// Windows `[from, to)` through the model, together.
     private void measure(
             Decoder model, TokenWindows windows, int from, int to, double[] losses, Steps steps) {
-        var streams = new Streams(to - from, windows.length(), model.config().hiddenSize());
+        var streams =
+                new Streams(
+                        Collections.nCopies(to - from, windows.length()),
+                        model.config().hiddenSize());
         try (streams;
                 var _ = Engine.bf16Products(compute == Compute.BFLOAT16)) {
             workers.forEach(
@@ -118,7 +121,7 @@ public final class Perplexity {
                             (_, i) -> {
                                 Tensor x = streams.get(i);
                                 x.copy_(block.forward(x, Tap.NONE));
-                                steps.advance();
+                                steps.advance(1);
                             });
                 }
             }
@@ -127,9 +130,10 @@ public final class Perplexity {
                     (_, i) -> {
                         losses[from + i] = loss(model, streams.get(i), windows.get(from + i));
                         if (!Double.isFinite(losses[from + i])) {
-                            throw new NonFiniteLossException(from + i, losses[from + i]);
+                            throw new NonFiniteLossException(
+                                    "evaluation window " + (from + i), losses[from + i]);
                         }
-                        steps.advance();
+                        steps.advance(1);
                     });
         }
     }
@@ -153,47 +157,5 @@ public final class Perplexity {
             }
         }
         return sum / predicted;
-    }
-
-    /// The residual streams of a group of windows, in one piece of native memory.
-    private static final class Streams implements AutoCloseable {
-        private final Arena arena = Arena.ofShared();
-        private final MemorySegment floats;
-        private final int length;
-        private final int hidden;
-
-        Streams(int windows, int length, int hidden) {
-            this.length = length;
-            this.hidden = hidden;
-            this.floats = arena.allocate(4L * windows * length * hidden, 64);
-        }
-
-        /// The stream of window `index`, `[time, hidden]`: a view, written through.
-        Tensor get(int index) {
-            long bytes = 4L * length * hidden;
-            return Tensor.view(floats.asSlice(index * bytes, bytes), length, hidden);
-        }
-
-        @Override
-        public void close() {
-            arena.close();
-        }
-    }
-
-    /// Counts the steps of all workers.
-    private static final class Steps {
-        private final Progress progress;
-        private final long total;
-        private long done;
-
-        Steps(Progress progress, long total) {
-            this.progress = progress;
-            this.total = total;
-        }
-
-        synchronized void advance() {
-            done++;
-            progress.at(done, total);
-        }
     }
 }

@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.Optional;
 import java.util.OptionalDouble;
@@ -20,8 +21,8 @@ import java.util.OptionalDouble;
 ///
 /// A cache is a convenience: what goes wrong with it is a note for the report, never a failure.
 public final class PerplexityCache {
-    private static final int SCHEMA = 1;
-    private static final long LONGEST_FILE = 1 << 16;
+    private static final int SCHEMA = 2;
+    private static final long LONGEST_FILE = 1 << 22;
     private static final ObjectMapper JSON = new ObjectMapper();
 
     private final Path folder;
@@ -109,6 +110,8 @@ public final class PerplexityCache {
         root.put("length", result.length());
         root.put("sha256", result.sha256());
         root.put("seconds", result.seconds());
+        var losses = root.putArray("losses");
+        result.losses().forEach(losses::add);
         try {
             Files.createDirectories(folder);
             Path aside = Files.createTempFile(folder, "perplexity", ".tmp");
@@ -138,10 +141,13 @@ public final class PerplexityCache {
                         && root.path("predicted").canConvertToLong()
                         && root.path("length").canConvertToInt()
                         && root.path("sha256").isTextual()
-                        && root.path("seconds").isNumber();
+                        && root.path("seconds").isNumber()
+                        && root.path("losses").isArray();
         if (!complete) {
             return Optional.empty();
         }
+        var losses = new ArrayList<Double>();
+        root.path("losses").forEach(loss -> losses.add(loss.doubleValue()));
         JsonNode error = root.path("standard_error");
         return Optional.of(
                 new PerplexityResult(
@@ -156,12 +162,14 @@ public final class PerplexityCache {
                         root.path("predicted").longValue(),
                         root.path("length").intValue(),
                         root.path("sha256").textValue(),
-                        root.path("seconds").doubleValue()));
+                        root.path("seconds").doubleValue(),
+                        losses));
     }
 
     private static boolean fits(PerplexityResult result, Key key) {
         return Math.abs(Math.log(result.perplexity()) - result.meanLoss()) < 1e-9
                 && result.windows() == key.windows()
+                && result.losses().size() == key.windows()
                 && result.length() == key.length()
                 && result.sha256().equals(key.ids());
     }

@@ -1,5 +1,6 @@
 package dev.pollard.eval;
 
+import java.util.List;
 import java.util.OptionalDouble;
 
 /// A perplexity and all that is needed to compare it with another.
@@ -15,6 +16,7 @@ import java.util.OptionalDouble;
 /// @param length ids per window
 /// @param sha256 of the ids evaluated, [dev.pollard.data.TokenWindows#sha256]
 /// @param seconds that the measurement took
+/// @param losses mean negative log-likelihood of every window, in order
 public record PerplexityResult(
         double perplexity,
         double meanLoss,
@@ -25,4 +27,9 @@ public record PerplexityResult(
         long predicted,
         int length,
         String sha256,
-        double seconds) {}
+        double seconds,
+        List<Double> losses) {
+    public PerplexityResult {
+        losses = List.copyOf(losses);
+    }
+}

@@ -31,46 +31,68 @@ final class Attention {
         return x.transpose(0, 1).reshape(x.size(1), x.size(0) * x.size(2));
     }
 
-    /// Every position sees itself and, of those before it, `window` in all: query
-    /// `[heads, time, width]`, key and value `[kv heads, time, width]` → `[heads, time, width]`.
+    /// Every position sees itself and, of those before it, `window` in all: query `[heads, rows,
+    /// width]`, key and value `[kv heads, rows, width]` → `[heads, rows, width]`.
     ///
     /// torch's kernel computes all scores and then masks them. So windows are faster in slices of
     /// queries, each with the keys that they see.
     ///
     /// @param window 0: all of them
-    Tensor causal(Tensor query, Tensor key, Tensor value, double scale, int window) {
+    Tensor causal(Tensor query, Tensor key, Tensor value, Rows rows, double scale, int window) {
+        return bySegment(
+                rows,
+                query,
+                key,
+                value,
+                (q, k, v) ->
+                        window != 0 && window < k.size(1)
+                                ? sliding(q, k, v, scale, window)
+                                : Tensor.causalAttention(q, k, v, scale));
+    }
+
+    private Tensor sliding(Tensor query, Tensor key, Tensor value, double scale, int window) {
         int time = Math.toIntExact(query.size(1));
-        boolean slides = window != 0 && window < time;
-        if (!slides) {
-            return Tensor.causalAttention(query, key, value, scale);
-        }
-        Tensor mask = masks(window).atLeast(time); // [≥ time, ≥ time]
+        int before = Math.toIntExact(key.size(1)) - time;
+        Tensor mask = masks(window).atLeast(SLICE + window - 1);
         Tensor[] outputs = new Tensor[Math.ceilDiv(time, SLICE)];
         for (int i = 0; i < outputs.length; i++) {
             int from = i * SLICE;
-            int to = Math.min(from + SLICE, time);
-            int first = Math.max(0, from - window + 1);
-            outputs[i] = // [heads, to - from, width]
+            int rows = Math.min(SLICE, time - from);
+            int first = Math.max(0, before + from - window + 1);
+            int seen = before + from + rows - first;
+            outputs[i] = // [heads, rows, width]
                     Tensor.maskedAttention(
-                            query.narrow(1, from, to - from),
-                            key.narrow(1, first, to - first),
-                            value.narrow(1, first, to - first),
-                            mask.narrow(0, from, to - from).narrow(1, first, to - first),
+                            query.narrow(1, from, rows),
+                            key.narrow(1, first, seen),
+                            value.narrow(1, first, seen),
+                            mask.narrow(0, seen - rows, rows).narrow(1, 0, seen),
                             scale);
         }
         return outputs.length == 1 ? outputs[0] : Tensor.cat(1, outputs);
     }
 
     /// As [#causal], the scores squashed to `±cap` by tanh before the mask.
-    Tensor capped(Tensor query, Tensor key, Tensor value, double scale, int window, double cap) {
-        int time = Math.toIntExact(query.size(1));
+    Tensor capped(
+            Tensor query,
+            Tensor key,
+            Tensor value,
+            Rows rows,
+            double scale,
+            int window,
+            double cap) {
+        return bySegment(rows, query, key, value, (q, k, v) -> capped(q, k, v, scale, window, cap));
+    }
+
+    private Tensor capped(
+            Tensor query, Tensor key, Tensor value, double scale, int window, double cap) {
+        int seen = Math.toIntExact(key.size(1));
         int heads = Math.toIntExact(query.size(0));
         int shared = heads / Math.toIntExact(key.size(0));
-        Tensor mask = corner(masks(window).atLeast(time), time); // [time, time]
+        Tensor mask = last(masks(window).atLeast(seen), query.size(1), seen); // [time, seen]
         Tensor[] outputs = new Tensor[heads];
         for (int head = 0; head < heads; head++) {
             try (var scope = Scope.open()) {
-                Tensor k = key.select(0, head / shared); // [time, width]
+                Tensor k = key.select(0, head / shared); // [seen, width]
                 Tensor scores = query.select(0, head).mul(scale).matmul(k.transpose(0, 1));
                 Tensor weights = scores.div(cap).tanh().mul(cap).add(mask).softmax(-1);
                 Tensor y = weights.matmul(value.select(0, head / shared)); // [time, width]
@@ -83,9 +105,16 @@ final class Attention {
     /// Attention with linear biases: scores fall by the head's slope per position of distance
     /// (Press et al., "Train Short, Test Long", arXiv 2108.12409). One head at a time, for the
     /// biases of all heads at once are `heads · time²` numbers.
-    Tensor linearlyBiased(Tensor query, Tensor key, Tensor value, double scale, float[] slopes) {
-        int time = Math.toIntExact(query.size(1));
-        Tensor distance = corner(distances.atLeast(time), time); // [time, time]
+    Tensor linearlyBiased(
+            Tensor query, Tensor key, Tensor value, Rows rows, double scale, float[] slopes) {
+        return bySegment(
+                rows, query, key, value, (q, k, v) -> linearlyBiased(q, k, v, scale, slopes));
+    }
+
+    private Tensor linearlyBiased(
+            Tensor query, Tensor key, Tensor value, double scale, float[] slopes) {
+        int seen = Math.toIntExact(key.size(1));
+        Tensor distance = last(distances.atLeast(seen), query.size(1), seen); // [time, seen]
         Tensor[] outputs = new Tensor[slopes.length];
         for (int head = 0; head < slopes.length; head++) {
             try (var scope = Scope.open()) {
@@ -102,6 +131,48 @@ final class Attention {
         return Tensor.cat(0, outputs);
     }
 
+    /// Attention of one segment: query `[heads, time, width]`, key and value `[kv heads, seen,
+    /// width]`, the queries' own the last of them → `[heads, time, width]`.
+    @FunctionalInterface
+    private interface Kernel {
+        Tensor attend(Tensor query, Tensor key, Tensor value);
+    }
+
+    /// Lets every segment attend to what it sees, and keeps the keys and values of those that ask
+    /// for it.
+    private static Tensor bySegment(
+            Rows rows, Tensor query, Tensor key, Tensor value, Kernel kernel) {
+        if (rows.isSequence()) {
+            return kernel.attend(query, key, value);
+        }
+        Tensor y = Tensor.empty(query.size(0), query.size(1), value.size(2));
+        for (var segment : rows.segments()) {
+            try (var _ = Scope.open()) {
+                Tensor k = Rows.seen(segment, key); // [kv heads, seen, width]
+                Tensor v = Rows.seen(segment, value); // [kv heads, seen, width]
+                var before = segment.before();
+                var kept = segment.kept();
+                if (kept != null) {
+                    if (kept != before) {
+                        kept.clear();
+                        if (before != null) {
+                            kept.append(before.keys(), before.values());
+                        }
+                    }
+                    kept.append(k, v);
+                    k = kept.keys();
+                    v = kept.values();
+                } else if (before != null) {
+                    k = Tensor.cat(1, before.keys(), k);
+                    v = Tensor.cat(1, before.values(), v);
+                }
+                Tensor q = query.narrow(1, segment.row(), segment.length());
+                y.narrow(1, segment.row(), segment.length()).copy_(kernel.attend(q, k, v));
+            }
+        }
+        return y;
+    }
+
     /// `[time, time]`: 0 where a row's position sees a column's, -∞ elsewhere.
     private PositionTable masks(int window) {
         synchronized (windows) {
@@ -110,8 +181,9 @@ final class Attention {
         }
     }
 
-    private static Tensor corner(Tensor square, int time) {
-        return square.size(0) == time ? square : square.narrow(0, 0, time).narrow(1, 0, time);
+    /// The rows of the last `time` of `seen` positions: `[≥ seen, ≥ seen]` → `[time, seen]`.
+    private static Tensor last(Tensor square, long time, int seen) {
+        return square.narrow(0, seen - time, time).narrow(1, 0, seen);
     }
 
     private static Tensor mask(int time, int window) {

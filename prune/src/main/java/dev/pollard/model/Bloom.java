@@ -36,7 +36,7 @@ final class Bloom implements Decoder {
     }
 
     @Override
-    public Tensor embed(int[] ids) {
+    public Tensor embed(int[] ids, Rows rows) {
         return embeddingNorm.apply(embedding.rows(ids)); // [time, hidden]
     }
 
@@ -75,17 +75,17 @@ final class Bloom implements Decoder {
         }
 
         @Override
-        public Tensor forward(Tensor x, Tap tap) {
+        public Tensor forward(Tensor x, Rows rows, Tap tap) {
             try (var scope = Scope.open()) {
                 boolean normed = config.residualAfterNorm();
                 Tensor a = attentionNorm.apply(x); // [time, hidden]
-                Tensor h = (normed ? a : x).add(attend(a, tap)); // [time, hidden]
+                Tensor h = (normed ? a : x).add(attend(a, rows, tap)); // [time, hidden]
                 Tensor f = feedForwardNorm.apply(h); // [time, hidden]
                 return scope.release((normed ? f : h).add(feedForward(f, tap)));
             }
         }
 
-        private Tensor attend(Tensor x, Tap tap) {
+        private Tensor attend(Tensor x, Rows rows, Tap tap) {
             try (var scope = Scope.open()) {
                 int width = config.headWidth();
                 Tensor qkv = // [heads, time, 3 · width]
@@ -93,7 +93,7 @@ final class Bloom implements Decoder {
                 Tensor q = qkv.narrow(2, 0, width); // [heads, time, width]
                 Tensor k = qkv.narrow(2, width, width);
                 Tensor v = qkv.narrow(2, 2L * width, width);
-                Tensor y = attention.linearlyBiased(q, k, v, 1 / Math.sqrt(width), slopes);
+                Tensor y = attention.linearlyBiased(q, k, v, rows, 1 / Math.sqrt(width), slopes);
                 return scope.release(output.forward(Attention.join(y), tap)); // [time, hidden]
             }
         }

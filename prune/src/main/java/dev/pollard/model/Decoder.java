@@ -11,11 +11,20 @@ import dev.pollard.tensor.Tensor;
 public interface Decoder {
     ModelConfig config();
 
-    /// The residual stream that enters block 0: `[time, hidden]` float32.
+    /// The residual stream that enters block 0: `[rows, hidden]` float32.
     ///
-    /// @throws IllegalArgumentException if an id is outside the vocabulary or the sequence is
-    ///     longer than the positions of the model
-    Tensor embed(int[] ids);
+    /// @param ids one for each row
+    /// @param rows which sequences they belong to
+    /// @throws IllegalArgumentException if an id is outside the vocabulary or a sequence is longer
+    ///     than the positions of the model
+    Tensor embed(int[] ids, Rows rows);
+
+    /// One sequence from its beginning: `[time, hidden]`.
+    ///
+    /// @throws IllegalArgumentException as [#embed(int[], Rows)]
+    default Tensor embed(int[] ids) {
+        return embed(ids, Rows.sequence(ids.length));
+    }
 
     /// Reads block `index` (0-based) into the current scope.
     ///

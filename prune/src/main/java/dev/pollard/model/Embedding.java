@@ -39,14 +39,14 @@ final class Embedding {
         return rows;
     }
 
-    /// As [#rows], for a model with a limited number of positions.
+    /// As [#rows(int[])], for a model with a limited number of positions.
     ///
-    /// @throws IllegalArgumentException also if there are more ids than positions
-    Tensor rows(int[] ids, int positions) {
-        if (ids.length > positions) {
+    /// @throws IllegalArgumentException also if a sequence is longer than there are positions
+    Tensor rows(int[] ids, Rows rows, int positions) {
+        if (rows.reach() > positions) {
             throw new IllegalArgumentException(
                     "%d tokens are more than the model's %d positions"
-                            .formatted(ids.length, positions));
+                            .formatted(rows.reach(), positions));
         }
         return rows(ids);
     }

@@ -37,9 +37,9 @@ final class Gemma implements Decoder {
     }
 
     @Override
-    public Tensor embed(int[] ids) {
-        Tensor rows = embedding.rows(ids, config.contextLength()); // [time, hidden]
-        return rows.mul_(Math.sqrt(config.hiddenSize()));
+    public Tensor embed(int[] ids, Rows rows) {
+        Tensor x = embedding.rows(ids, rows, config.contextLength()); // [time, hidden]
+        return x.mul_(Math.sqrt(config.hiddenSize()));
     }
 
     @Override
@@ -105,9 +105,9 @@ final class Gemma implements Decoder {
         }
 
         @Override
-        public Tensor forward(Tensor x, Tap tap) {
+        public Tensor forward(Tensor x, Rows rows, Tap tap) {
             try (var scope = Scope.open()) {
-                Tensor a = attend(attentionNorm.apply(x), tap); // [time, hidden]
+                Tensor a = attend(attentionNorm.apply(x), rows, tap); // [time, hidden]
                 Tensor h = x.add(afterAttention == null ? a : afterAttention.apply(a));
                 Tensor f = feedForward(feedForwardNorm.apply(h), tap); // [time, hidden]
                 return scope.release(
@@ -115,27 +115,33 @@ final class Gemma implements Decoder {
             }
         }
 
-        private Tensor attend(Tensor x, Tap tap) {
+        private Tensor attend(Tensor x, Rows rows, Tap tap) {
             try (var scope = Scope.open()) {
                 int width = heads.width();
                 double scale = config.queryScale();
                 Tensor q = Attention.split(query.forward(x, tap), heads.query(), width);
                 Tensor k = Attention.split(key.forward(x, tap), heads.keyValue(), width);
                 Tensor v = Attention.split(value.forward(x, tap), heads.keyValue(), width);
-                q = turn(q, queryNorm); // [heads, time, width]
-                k = turn(k, keyNorm); // [kv heads, time, width]
+                q = turn(q, rows, queryNorm); // [heads, time, width]
+                k = turn(k, rows, keyNorm); // [kv heads, time, width]
                 Tensor y =
                         config.attentionCap().isPresent()
                                 ? attention.capped(
-                                        q, k, v, scale, window, config.attentionCap().getAsDouble())
-                                : attention.causal(q, k, v, scale, window);
+                                        q,
+                                        k,
+                                        v,
+                                        rows,
+                                        scale,
+                                        window,
+                                        config.attentionCap().getAsDouble())
+                                : attention.causal(q, k, v, rows, scale, window);
                 return scope.release(output.forward(Attention.join(y), tap)); // [time, hidden]
             }
         }
 
-        private Tensor turn(Tensor x, RmsNorm headNorm) {
+        private Tensor turn(Tensor x, Rows rows, RmsNorm headNorm) {
             Tensor normed = headNorm == null ? x : headNorm.apply(x);
-            return window == 0 ? rotary.turn(normed) : windowRotary.turn(normed);
+            return window == 0 ? rotary.turn(normed, rows) : windowRotary.turn(normed, rows);
         }
 
         private Tensor feedForward(Tensor x, Tap tap) {

@@ -32,9 +32,9 @@ final class Gpt2 implements Decoder {
     }
 
     @Override
-    public Tensor embed(int[] ids) {
-        Tensor rows = embedding.rows(ids, config.contextLength()); // [time, hidden]
-        return rows.add_(positions.narrow(0, 0, ids.length));
+    public Tensor embed(int[] ids, Rows rows) {
+        Tensor x = embedding.rows(ids, rows, config.contextLength()); // [time, hidden]
+        return x.add_(rows.pick(positions));
     }
 
     @Override
@@ -74,14 +74,14 @@ final class Gpt2 implements Decoder {
         }
 
         @Override
-        public Tensor forward(Tensor x, Tap tap) {
+        public Tensor forward(Tensor x, Rows rows, Tap tap) {
             try (var scope = Scope.open()) {
-                Tensor h = x.add(attend(attentionNorm.apply(x), tap)); // [time, hidden]
+                Tensor h = x.add(attend(attentionNorm.apply(x), rows, tap)); // [time, hidden]
                 return scope.release(h.add(feedForward(feedForwardNorm.apply(h), tap)));
             }
         }
 
-        private Tensor attend(Tensor x, Tap tap) {
+        private Tensor attend(Tensor x, Rows rows, Tap tap) {
             try (var scope = Scope.open()) {
                 int heads = config.heads();
                 int width = config.headWidth();
@@ -90,7 +90,7 @@ final class Gpt2 implements Decoder {
                 Tensor q = Attention.split(qkv.narrow(1, 0, hidden), heads, width);
                 Tensor k = Attention.split(qkv.narrow(1, hidden, hidden), heads, width);
                 Tensor v = Attention.split(qkv.narrow(1, 2L * hidden, hidden), heads, width);
-                Tensor y = attention.causal(q, k, v, scale, 0); // [heads, time, width]
+                Tensor y = attention.causal(q, k, v, rows, scale, 0); // [heads, time, width]
                 return scope.release(output.forward(Attention.join(y), tap)); // [time, hidden]
             }
         }

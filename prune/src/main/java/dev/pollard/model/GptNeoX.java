@@ -32,8 +32,8 @@ final class GptNeoX implements Decoder {
     }
 
     @Override
-    public Tensor embed(int[] ids) {
-        return embedding.rows(ids, config.contextLength()); // [time, hidden]
+    public Tensor embed(int[] ids, Rows rows) {
+        return embedding.rows(ids, rows, config.contextLength()); // [time, hidden]
     }
 
     @Override
@@ -71,23 +71,23 @@ final class GptNeoX implements Decoder {
         }
 
         @Override
-        public Tensor forward(Tensor x, Tap tap) {
+        public Tensor forward(Tensor x, Rows rows, Tap tap) {
             try (var scope = Scope.open()) {
-                Tensor h = x.add(attend(attentionNorm.apply(x), tap)); // [time, hidden]
+                Tensor h = x.add(attend(attentionNorm.apply(x), rows, tap)); // [time, hidden]
                 Tensor read = config.parallel() ? x : h;
                 return scope.release(h.add(feedForward(feedForwardNorm.apply(read), tap)));
             }
         }
 
-        private Tensor attend(Tensor x, Tap tap) {
+        private Tensor attend(Tensor x, Rows rows, Tap tap) {
             try (var scope = Scope.open()) {
                 int width = config.headWidth();
                 Tensor qkv = // [heads, time, 3 · width]
                         Attention.split(queryKeyValue.forward(x, tap), config.heads(), 3 * width);
-                Tensor q = rotary.turn(qkv.narrow(2, 0, width)); // [heads, time, width]
-                Tensor k = rotary.turn(qkv.narrow(2, width, width));
+                Tensor q = rotary.turn(qkv.narrow(2, 0, width), rows); // [heads, time, width]
+                Tensor k = rotary.turn(qkv.narrow(2, width, width), rows);
                 Tensor v = qkv.narrow(2, 2L * width, width);
-                Tensor y = attention.causal(q, k, v, 1 / Math.sqrt(width), 0);
+                Tensor y = attention.causal(q, k, v, rows, 1 / Math.sqrt(width), 0);
                 return scope.release(output.forward(Attention.join(y), tap)); // [time, hidden]
             }
         }

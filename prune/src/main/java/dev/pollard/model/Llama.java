@@ -33,8 +33,8 @@ final class Llama implements Decoder {
     }
 
     @Override
-    public Tensor embed(int[] ids) {
-        return embedding.rows(ids, config.contextLength()); // [time, hidden]
+    public Tensor embed(int[] ids, Rows rows) {
+        return embedding.rows(ids, rows, config.contextLength()); // [time, hidden]
     }
 
     @Override
@@ -89,29 +89,29 @@ final class Llama implements Decoder {
         }
 
         @Override
-        public Tensor forward(Tensor x, Tap tap) {
+        public Tensor forward(Tensor x, Rows rows, Tap tap) {
             try (var scope = Scope.open()) {
-                Tensor h = x.add(attend(attentionNorm.apply(x), tap)); // [time, hidden]
+                Tensor h = x.add(attend(attentionNorm.apply(x), rows, tap)); // [time, hidden]
                 return scope.release(h.add(feedForward(feedForwardNorm.apply(h), tap)));
             }
         }
 
-        private Tensor attend(Tensor x, Tap tap) {
+        private Tensor attend(Tensor x, Rows rows, Tap tap) {
             try (var scope = Scope.open()) {
                 int width = heads.width();
                 Tensor q = Attention.split(query.forward(x, tap), heads.query(), width);
                 Tensor k = Attention.split(key.forward(x, tap), heads.keyValue(), width);
                 Tensor v = Attention.split(value.forward(x, tap), heads.keyValue(), width);
-                q = turn(q, queryNorm); // [heads, time, width]
-                k = turn(k, keyNorm); // [kv heads, time, width]
-                Tensor y = attention.causal(q, k, v, 1 / Math.sqrt(width), window);
+                q = turn(q, rows, queryNorm); // [heads, time, width]
+                k = turn(k, rows, keyNorm); // [kv heads, time, width]
+                Tensor y = attention.causal(q, k, v, rows, 1 / Math.sqrt(width), window);
                 return scope.release(output.forward(Attention.join(y), tap)); // [time, hidden]
             }
         }
 
-        private Tensor turn(Tensor x, RmsNorm headNorm) {
+        private Tensor turn(Tensor x, Rows rows, RmsNorm headNorm) {
             Tensor normed = headNorm == null ? x : headNorm.apply(x);
-            return rotated ? rotary.turn(normed) : normed;
+            return rotated ? rotary.turn(normed, rows) : normed;
         }
 
         private Tensor feedForward(Tensor x, Tap tap) {

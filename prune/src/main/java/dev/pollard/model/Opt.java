@@ -49,10 +49,11 @@ final class Opt implements Decoder {
     }
 
     @Override
-    public Tensor embed(int[] ids) {
-        Tensor rows = embedding.rows(ids, config.contextLength()); // [time, width]
-        Tensor wide = projectIn == null ? rows : rows.linear(projectIn); // [time, hidden]
-        return wide.add(positions.narrow(0, config.positionOffset(), ids.length));
+    public Tensor embed(int[] ids, Rows rows) {
+        Tensor x = embedding.rows(ids, rows, config.contextLength()); // [time, width]
+        Tensor wide = projectIn == null ? x : x.linear(projectIn); // [time, hidden]
+        long offset = config.positionOffset();
+        return wide.add(rows.pick(positions.narrow(0, offset, positions.size(0) - offset)));
     }
 
     @Override
@@ -105,18 +106,18 @@ final class Opt implements Decoder {
         }
 
         @Override
-        public Tensor forward(Tensor x, Tap tap) {
+        public Tensor forward(Tensor x, Rows rows, Tap tap) {
             try (var scope = Scope.open()) {
                 if (config.normBefore()) {
-                    Tensor h = x.add(attend(attentionNorm.apply(x), tap)); // [time, hidden]
+                    Tensor h = x.add(attend(attentionNorm.apply(x), rows, tap)); // [time, hidden]
                     return scope.release(h.add(feedForward(feedForwardNorm.apply(h), tap)));
                 }
-                Tensor h = attentionNorm.apply(x.add(attend(x, tap))); // [time, hidden]
+                Tensor h = attentionNorm.apply(x.add(attend(x, rows, tap))); // [time, hidden]
                 return scope.release(feedForwardNorm.apply(h.add(feedForward(h, tap))));
             }
         }
 
-        private Tensor attend(Tensor x, Tap tap) {
+        private Tensor attend(Tensor x, Rows rows, Tap tap) {
             try (var scope = Scope.open()) {
                 int heads = config.heads();
                 int width = config.headWidth();
@@ -124,7 +125,7 @@ final class Opt implements Decoder {
                 Tensor k = Attention.split(key.forward(x, tap), heads, width);
                 Tensor v = Attention.split(value.forward(x, tap), heads, width);
                 Tensor y = // [heads, time, width]
-                        attention.causal(q, k, v, 1 / Math.sqrt(width), 0);
+                        attention.causal(q, k, v, rows, 1 / Math.sqrt(width), 0);
                 return scope.release(output.forward(Attention.join(y), tap)); // [time, hidden]
             }
         }

@@ -33,8 +33,8 @@ final class Phi3 implements Decoder {
     }
 
     @Override
-    public Tensor embed(int[] ids) {
-        return embedding.rows(ids, config.contextLength()); // [time, hidden]
+    public Tensor embed(int[] ids, Rows rows) {
+        return embedding.rows(ids, rows, config.contextLength()); // [time, hidden]
     }
 
     @Override
@@ -73,14 +73,14 @@ final class Phi3 implements Decoder {
         }
 
         @Override
-        public Tensor forward(Tensor x, Tap tap) {
+        public Tensor forward(Tensor x, Rows rows, Tap tap) {
             try (var scope = Scope.open()) {
-                Tensor h = x.add(attend(attentionNorm.apply(x), tap)); // [time, hidden]
+                Tensor h = x.add(attend(attentionNorm.apply(x), rows, tap)); // [time, hidden]
                 return scope.release(h.add(feedForward(feedForwardNorm.apply(h), tap)));
             }
         }
 
-        private Tensor attend(Tensor x, Tap tap) {
+        private Tensor attend(Tensor x, Rows rows, Tap tap) {
             try (var scope = Scope.open()) {
                 int width = heads.width();
                 int q = heads.queryRows();
@@ -91,9 +91,10 @@ final class Phi3 implements Decoder {
                 Tensor values = Attention.split(qkv.narrow(1, q + kv, kv), heads.keyValue(), width);
                 Tensor y = // [heads, time, width]
                         attention.causal(
-                                rotary.turn(queries),
-                                rotary.turn(keys),
+                                rotary.turn(queries, rows),
+                                rotary.turn(keys, rows),
                                 values,
+                                rows,
                                 1 / Math.sqrt(width),
                                 config.window());
                 return scope.release(output.forward(Attention.join(y), tap)); // [time, hidden]

@@ -17,11 +17,10 @@ final class Rotary {
     }
 
     /// `[heads, time, width]` → the same, the first entries of every head turned.
-    Tensor turn(Tensor x) {
-        int time = Math.toIntExact(x.size(1));
+    Tensor turn(Tensor x, Rows rows) {
         long width = x.size(2);
-        Tensor cos = cosines.atLeast(time).narrow(0, 0, time); // [time, dimensions]
-        Tensor sin = sines.atLeast(time).narrow(0, 0, time); // [time, dimensions]
+        Tensor cos = rows.pick(cosines.atLeast(rows.reach())); // [time, dimensions]
+        Tensor sin = rows.pick(sines.atLeast(rows.reach())); // [time, dimensions]
         Tensor turning = dimensions == width ? x : x.narrow(2, 0, dimensions);
         Tensor turned = turning.rotate(cos, sin); // [heads, time, dimensions]
         return dimensions == width

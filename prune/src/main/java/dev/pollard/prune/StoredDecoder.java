@@ -4,6 +4,7 @@ import dev.pollard.config.ModelConfig;
 import dev.pollard.model.Block;
 import dev.pollard.model.Compute;
 import dev.pollard.model.Decoder;
+import dev.pollard.model.Rows;
 import dev.pollard.tensor.Tensor;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -19,8 +20,8 @@ public record StoredDecoder(Decoder model, BlockStore store, int pass) implement
     }
 
     @Override
-    public Tensor embed(int[] ids) {
-        return model.embed(ids);
+    public Tensor embed(int[] ids, Rows rows) {
+        return model.embed(ids, rows);
     }
 
     @Override

@@ -3,96 +3,336 @@ package dev.pollard.recipe;
 import dev.pollard.data.Evaluation;
 import dev.pollard.data.Source;
 import dev.pollard.data.TokenWindows;
+import dev.pollard.eval.Comparison;
+import dev.pollard.eval.Measure;
+import dev.pollard.eval.Metric;
+import dev.pollard.eval.ModelScorer;
 import dev.pollard.eval.Perplexity;
+import dev.pollard.eval.PerplexityCache;
 import dev.pollard.eval.PerplexityResult;
+import dev.pollard.eval.Questions;
+import dev.pollard.eval.Scored;
+import dev.pollard.eval.Tasks;
 import dev.pollard.model.Compute;
+import dev.pollard.model.Decoder;
 import dev.pollard.model.Model;
 import dev.pollard.tensor.Workers;
+import dev.pollard.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.OptionalInt;
+import java.util.function.Consumer;
 
-/// Measures one model on texts.
+/// Measures models on the same texts and questions, so that they can be compared item by item.
+///
+/// [#prepare] reads all questions and finds what is wrong with them; [#read] cuts the texts into
+/// windows by the tokenizer of a model; [#measure] does the work.
 public final class EvaluationRun {
     private static final String PERPLEXITY = "perplexity:";
     private static final int DEFAULT_LENGTH = 2048;
+    private static final double COLLAPSED = 10;
 
-    private EvaluationRun() {}
+    private final Recipe.Evaluation asked;
+    private final List<String> names;
+    private final Map<String, Source> texts = new LinkedHashMap<>();
+    private final Map<String, Questions> questions = new LinkedHashMap<>();
+    private final List<Path> files = new ArrayList<>();
+    private Map<String, TokenWindows> windows = Map.of();
 
-    /// @param tokens in the whole text
-    /// @param bos where a BOS token stands
-    public record Measured(PerplexityResult perplexity, long tokens, String bos) {}
+    private EvaluationRun(Recipe.Evaluation asked) {
+        this.asked = asked;
+        this.names = asked.tasks().stream().distinct().toList();
+    }
 
-    /// Measures `model` on every task, in order.
+    /// A model to be measured.
     ///
-    /// @param tasks `perplexity:[rows:]FILE[:field]`
-    /// @param length tokens of a window; `min(2048, context)` if empty
-    /// @param limit number of windows; all if empty
-    /// @throws IllegalArgumentException if a task is unknown, or a length longer than the context
-    /// @throws IOException if a file is missing or malformed
-    public static Map<String, Measured> measure(
-            Path path,
-            List<String> tasks,
-            OptionalInt length,
-            OptionalInt limit,
-            Compute compute,
-            int threads,
-            RunListener listener)
-            throws IOException {
-        var sources = sources(tasks);
-        var results = new LinkedHashMap<String, Measured>();
-        listener.step("reading " + path);
-        try (var model = Model.open(path);
-                var workers = new Workers(threads)) {
-            int tokens = length("--length", length, model.config().contextLength());
-            var texts = new LinkedHashMap<String, TokenWindows>();
-            for (var task : sources.entrySet()) {
-                listener.step("reading " + task.getKey());
-                texts.put(task.getKey(), read(model, task.getValue(), tokens, limit));
-            }
-            var perplexity = new Perplexity(compute, workers);
-            for (var task : texts.entrySet()) {
-                var origin = task.getValue().origins().getFirst();
-                var result =
-                        perplexity.measure(
-                                model.decoder(),
-                                task.getValue(),
-                                (done, total) -> listener.evaluating(task.getKey(), done, total));
-                results.put(
-                        task.getKey(),
-                        new Measured(result, origin.tokens(), origin.bos().toString()));
-            }
+    /// @param name for the progress: `dense`
+    /// @param sha256 of its weights, if what is measured of it shall be kept for later runs
+    public record Candidate(
+            String name, Decoder decoder, Optional<Tokenizer> tokenizer, Optional<String> sha256) {
+        /// `model` as it is.
+        ///
+        /// @throws IOException if its tokenizer cannot be read
+        public static Candidate of(String name, Model model, Optional<String> sha256)
+                throws IOException {
+            return new Candidate(name, model.decoder(), model.tokenizer(), sha256);
         }
-        return results;
     }
 
-    static TokenWindows read(Model model, Source source, int length, OptionalInt limit)
-            throws IOException {
-        return new Evaluation(source, length, limit)
-                .read(model.tokenizer(), model.config().vocabularySize());
-    }
-
-    /// The texts by task, in order.
+    /// What was measured of one task.
     ///
-    /// @throws IllegalArgumentException if a task is unknown
+    /// @param questions that were asked; empty if it is the perplexity of a text
+    /// @param windows of the text; empty if questions were asked
+    /// @param results of every candidate, in order
+    public record Outcome(
+            String task,
+            Optional<Questions> questions,
+            Optional<TokenWindows> windows,
+            List<Result> results) {
+
+        /// The metric at `index` of a candidate against the same of the first one.
+        public Comparison comparison(int candidate, int index) {
+            return Comparison.of(
+                    results.getFirst().measures().get(index),
+                    results.get(candidate).measures().get(index));
+        }
+    }
+
+    /// What was measured of one candidate.
+    ///
+    /// @param measures of the task's metrics, in its order
+    /// @param answers to every question; empty for a text
+    /// @param fromCache whether an earlier run measured it
+    public record Result(
+            List<Measure> measures,
+            List<List<Scored>> answers,
+            boolean fromCache,
+            double seconds) {}
+
+    /// Reads what is asked, as far as that needs no model.
+    ///
+    /// @throws IllegalArgumentException if a task is unknown, or cannot have examples
     /// @throws NoSuchFileException if a file is missing
-    static Map<String, Source> sources(List<String> tasks) throws NoSuchFileException {
-        var sources = new LinkedHashMap<String, Source>();
-        for (String task : tasks) {
-            if (!task.startsWith(PERPLEXITY)) {
-                throw new IllegalArgumentException(
-                        "unknown task '%s': give perplexity:[rows:]FILE[:field]".formatted(task));
+    /// @throws dev.pollard.format.MalformedFileException if questions are malformed
+    public static EvaluationRun prepare(Recipe.Evaluation asked) throws IOException {
+        var run = new EvaluationRun(asked);
+        for (String name : run.names) {
+            if (name.startsWith(PERPLEXITY)) {
+                var source = Source.parse(name.substring(PERPLEXITY.length()));
+                checkReadable(source);
+                run.texts.put(name, source);
+                run.files.add(source.file());
+                continue;
             }
-            var source = Source.parse(task.substring(PERPLEXITY.length()));
-            checkReadable(source);
-            sources.put(task, source);
+            var task = Tasks.named(name);
+            var all = task.read(asked.data(), asked.shots());
+            int limit = asked.limit().orElse(all.available());
+            run.questions.put(name, all.sample(limit, asked.seed()));
+            run.files.add(task.find(asked.data()));
         }
-        return sources;
+        return run;
+    }
+
+    /// The files that are read.
+    List<Path> files() {
+        return files;
+    }
+
+    /// Whether there is nothing to measure.
+    boolean isEmpty() {
+        return files.isEmpty();
+    }
+
+    /// Reads the texts with the tokenizer of `model`.
+    ///
+    /// @throws IllegalArgumentException if windows are longer than the context of the model, or
+    ///     questions are to be asked of a model without a tokenizer
+    /// @throws IOException if a text is missing or malformed
+    public void read(Model model, RunListener listener) throws IOException {
+        windows = windows(model, listener);
+    }
+
+    private Map<String, TokenWindows> windows(Model model, RunListener listener)
+            throws IOException {
+        if (!questions.isEmpty() && model.tokenizer().isEmpty()) {
+            throw new IllegalArgumentException(
+                    "%s has no tokenizer: of texts it can only take token ids"
+                            .formatted(model.path()));
+        }
+        int length = length("--length", asked.length(), model.config().contextLength());
+        var read = new LinkedHashMap<String, TokenWindows>();
+        for (var text : texts.entrySet()) {
+            listener.step("reading " + text.getKey());
+            read.put(
+                    text.getKey(),
+                    new Evaluation(text.getValue(), length, asked.limit())
+                            .read(model.tokenizer(), model.config().vocabularySize()));
+        }
+        return read;
+    }
+
+    /// Makes sure that `other` cuts the texts into the same tokens: else a perplexity per token
+    /// means something else.
+    ///
+    /// @throws IllegalArgumentException if it does not
+    public void requireSameTokens(Model other, RunListener listener) throws IOException {
+        for (var text : windows(other, listener).entrySet()) {
+            if (!text.getValue().sha256().equals(windows.get(text.getKey()).sha256())) {
+                throw new IllegalArgumentException(
+                        "%s cuts %s into other tokens: perplexities per token cannot be compared"
+                                .formatted(other.path(), text.getKey()));
+            }
+        }
+    }
+
+    /// Measures all tasks, in the order in which they were asked for, each of all candidates.
+    ///
+    /// @param cache of results of candidates whose hash is known
+    /// @param warnings takes what a reader of the results should know
+    /// @throws dev.pollard.eval.NonFiniteLossException if a loss is NaN or infinite
+    public List<Outcome> measure(
+            List<Candidate> candidates,
+            Compute compute,
+            Workers workers,
+            PerplexityCache cache,
+            RunListener listener,
+            Consumer<String> warnings)
+            throws IOException {
+        var outcomes = new ArrayList<Outcome>();
+        for (String task : names) {
+            var results = new ArrayList<Result>();
+            for (var candidate : candidates) {
+                Perplexity.Progress progress =
+                        (done, total) ->
+                                listener.evaluating(
+                                        (candidate.name() + " " + task).strip(), done, total);
+                if (texts.containsKey(task)) {
+                    var perplexity = new Perplexity(compute, workers);
+                    results.add(
+                            measure(
+                                    candidate,
+                                    perplexity,
+                                    PerplexityCache.Key.of(
+                                            candidate.sha256().orElse(""),
+                                            windows.get(task),
+                                            compute),
+                                    windows.get(task),
+                                    cache,
+                                    progress,
+                                    warnings));
+                } else {
+                    var scorer =
+                            new ModelScorer(
+                                    candidate.decoder(),
+                                    candidate.tokenizer().orElseThrow(),
+                                    compute,
+                                    workers);
+                    var answers = questions.get(task).ask(scorer, progress);
+                    results.add(
+                            new Result(
+                                    answers.measures(),
+                                    answers.scored(),
+                                    false,
+                                    answers.seconds()));
+                }
+            }
+            var outcome =
+                    new Outcome(
+                            task,
+                            Optional.ofNullable(questions.get(task)),
+                            Optional.ofNullable(windows.get(task)),
+                            results);
+            warn(outcome, candidates, warnings);
+            outcomes.add(outcome);
+        }
+        return outcomes;
+    }
+
+    private static Result measure(
+            Candidate candidate,
+            Perplexity perplexity,
+            PerplexityCache.Key key,
+            TokenWindows windows,
+            PerplexityCache cache,
+            Perplexity.Progress progress,
+            Consumer<String> warnings) {
+        Optional<PerplexityResult> known = Optional.empty();
+        if (candidate.sha256().isPresent()) {
+            var found = cache.find(key);
+            found.note().ifPresent(warnings);
+            known = found.result();
+        }
+        var result =
+                known.isPresent()
+                        ? known.get()
+                        : perplexity.measure(candidate.decoder(), windows, progress);
+        if (candidate.sha256().isPresent() && known.isEmpty()) {
+            cache.store(key, result).ifPresent(warnings);
+        }
+        double[] losses = result.losses().stream().mapToDouble(loss -> loss).toArray();
+        return new Result(
+                List.of(Measure.perplexity(losses)),
+                List.of(),
+                known.isPresent(),
+                result.seconds());
+    }
+
+    /// Says so if a model is of no use any more.
+    private static void warn(
+            Outcome outcome, List<Candidate> candidates, Consumer<String> warnings) {
+        for (int c = 1; c < candidates.size(); c++) {
+            for (int m = 0; m < outcome.results().getFirst().measures().size(); m++) {
+                var before = outcome.results().getFirst().measures().get(m);
+                var after = outcome.results().get(c).measures().get(m);
+                boolean perplexity =
+                        before.metric() == Metric.PERPLEXITY
+                                || before.metric() == Metric.WORD_PERPLEXITY;
+                if (perplexity && after.value() > COLLAPSED * before.value()) {
+                    warnings.accept(
+                            "%s: perplexity rose from %.2f to %.4g: the %s model is of no use"
+                                    .formatted(
+                                            outcome.task(),
+                                            before.value(),
+                                            after.value(),
+                                            candidates.get(c).name()));
+                }
+            }
+        }
+    }
+
+    /// What the record says of dense (first), pruned (second) and control (third, if there is one).
+    static List<RunRecord.EvaluationFacts> facts(List<Outcome> outcomes) {
+        var facts = new ArrayList<RunRecord.EvaluationFacts>();
+        for (var outcome : outcomes) {
+            for (int m = 0; m < outcome.results().getFirst().measures().size(); m++) {
+                facts.add(facts(outcome, m));
+            }
+        }
+        return facts;
+    }
+
+    private static RunRecord.EvaluationFacts facts(Outcome outcome, int index) {
+        var dense = outcome.results().getFirst().measures().get(index);
+        var pruned = outcome.results().get(1).measures().get(index);
+        var comparison = outcome.comparison(1, index);
+        var questions = outcome.questions();
+        var windows = outcome.windows();
+        var origin = windows.map(w -> w.origins().getFirst());
+        return new RunRecord.EvaluationFacts(
+                outcome.task(),
+                dense.metric().key(),
+                dense.metric().higherIsBetter(),
+                dense.value(),
+                pruned.value(),
+                outcome.results().size() < 3
+                        ? null
+                        : (Double) outcome.results().get(2).measures().get(index).value(),
+                orNull(dense.standardError()),
+                orNull(pruned.standardError()),
+                orNull(comparison.standardError()),
+                orNull(comparison.pValue()),
+                questions.map(q -> q.items().size()).orElse(null),
+                questions.map(Questions::shots).orElse(null),
+                questions.map(q -> q.task().version()).orElse(null),
+                origin.map(o -> o.tokens()).orElse(0L),
+                windows.map(TokenWindows::count).orElse(0),
+                origin.map(o -> o.available()).orElse(0L),
+                windows.map(TokenWindows::length).orElse(0),
+                origin.map(o -> o.bos().toString()).orElse(null),
+                windows.map(TokenWindows::sha256).orElseGet(() -> questions.orElseThrow().sha256()),
+                outcome.results().getFirst().fromCache());
+    }
+
+    private static Double orNull(OptionalDouble value) {
+        return value.isPresent() ? value.getAsDouble() : null;
     }
 
     static void checkReadable(Source source) throws NoSuchFileException {

@@ -6,7 +6,6 @@ import dev.pollard.data.Source;
 import dev.pollard.data.TokenWindows;
 import dev.pollard.eval.Perplexity;
 import dev.pollard.eval.PerplexityCache;
-import dev.pollard.eval.PerplexityResult;
 import dev.pollard.model.Compute;
 import dev.pollard.model.Decoder;
 import dev.pollard.model.Model;
@@ -54,7 +53,6 @@ import java.util.function.Function;
 /// is complete. What is finished of an interrupted run lies in the work folder.
 public final class PruningRun implements AutoCloseable {
     private static final int VERIFIED_TOKENS = 64;
-    private static final double COLLAPSED = 10;
     private static final double PROBE_SECONDS = 2;
     private static final double UNEVEN = 0.0005; // what is worth telling of a total sparsity
     private static final String PARTIAL = ".partial";
@@ -65,7 +63,7 @@ public final class PruningRun implements AutoCloseable {
     private final Method method;
     private final Settings settings;
     private final List<Source> calibrationSources;
-    private final Map<String, Source> evaluationSources;
+    private final EvaluationRun evaluation;
     private final int calibrationLength;
     private final int evaluationLength;
     private final Plan plan;
@@ -93,7 +91,7 @@ public final class PruningRun implements AutoCloseable {
                 EvaluationRun.length("--eval-length", recipe.evaluation().length(), context);
         this.calibrationSources =
                 recipe.calibration().sources().stream().map(Source::parse).toList();
-        this.evaluationSources = EvaluationRun.sources(recipe.evaluation().tasks());
+        this.evaluation = EvaluationRun.prepare(recipe.evaluation());
         this.folder = recipe.output().folder().toAbsolutePath().normalize();
         this.partial = sibling(folder, PARTIAL);
         this.work = recipe.resources().work().orElse(sibling(folder, ".work"));
@@ -177,7 +175,7 @@ public final class PruningRun implements AutoCloseable {
         }
         var read = new ArrayList<>(List.of(recipe.model()));
         calibrationSources.forEach(s -> read.add(s.file()));
-        evaluationSources.values().forEach(s -> read.add(s.file()));
+        read.addAll(evaluation.files());
         for (Path file : read) {
             if (Folders.real(file).startsWith(output)) {
                 throw new IllegalArgumentException(
@@ -284,7 +282,7 @@ public final class PruningRun implements AutoCloseable {
             model.requireFinite(workers);
             String weightsHash = model.sha256();
             Optional<TokenWindows> calibration = readCalibration();
-            var evaluations = readEvaluations();
+            evaluation.read(model, listener);
             var identity = identity(version, weightsHash, calibration);
             var control = recipe.pruning().control(method);
             try (var store =
@@ -334,7 +332,8 @@ public final class PruningRun implements AutoCloseable {
                 var zeros = verify(partial, result, calibration);
                 double verifySeconds = secondsSince(verifyStart);
                 long evaluateStart = System.nanoTime();
-                var measured = evaluate(evaluations, partial, controlled, weightsHash, workers);
+                var outcomes = evaluate(partial, controlled, weightsHash, workers);
+                var samples = samples(partial, workers);
                 double evaluateSeconds = secondsSince(evaluateStart);
                 var timings = result.timings().plus(shared.timings());
                 record =
@@ -346,7 +345,8 @@ public final class PruningRun implements AutoCloseable {
                                 result,
                                 controlled,
                                 zeros,
-                                measured,
+                                outcomes,
+                                samples,
                                 partial,
                                 new RunRecord.Seconds(
                                         secondsSince(start),
@@ -404,18 +404,6 @@ public final class PruningRun implements AutoCloseable {
                                                         warnings.add(
                                                                 origin.source() + ": " + note)));
         return Optional.of(windows);
-    }
-
-    private Map<String, TokenWindows> readEvaluations() throws IOException {
-        var windows = new LinkedHashMap<String, TokenWindows>();
-        for (var task : evaluationSources.entrySet()) {
-            listener.step("reading " + task.getKey());
-            windows.put(
-                    task.getKey(),
-                    EvaluationRun.read(
-                            model, task.getValue(), evaluationLength, recipe.evaluation().limit()));
-        }
-        return windows;
     }
 
     /// All that decides the bytes of the result.
@@ -700,67 +688,49 @@ public final class PruningRun implements AutoCloseable {
         return zeros;
     }
 
-    /// A perplexity of all models on the same windows.
-    private record Measured(
-            String task,
-            TokenWindows windows,
-            PerplexityResult dense,
-            boolean fromCache,
-            PerplexityResult pruned,
-            Optional<PerplexityResult> control) {}
-
-    private List<Measured> evaluate(
-            Map<String, TokenWindows> evaluations,
-            Path partial,
-            Optional<Controlled> controlled,
-            String weightsHash,
-            Workers workers)
-            throws IOException {
-        if (evaluations.isEmpty()) {
-            return List.of();
-        }
-        var compute = recipe.resources().compute();
-        var perplexity = new Perplexity(compute, workers);
-        var measured = new ArrayList<Measured>();
-        try (var pruned = Model.open(partial)) {
-            for (var evaluation : evaluations.entrySet()) {
-                String task = evaluation.getKey();
-                var windows = evaluation.getValue();
-                var key = PerplexityCache.Key.of(weightsHash, windows, compute);
-                var found = cache.find(key);
-                found.note().ifPresent(this::warn);
-                var dense =
-                        found.result().isPresent()
-                                ? found.result().get()
-                                : perplexity.measure(
-                                        model.decoder(), windows, progress("dense " + task));
-                if (found.result().isEmpty()) {
-                    cache.store(key, dense).ifPresent(this::warn);
-                }
-                var after =
-                        perplexity.measure(pruned.decoder(), windows, progress("pruned " + task));
-                if (after.perplexity() > COLLAPSED * dense.perplexity()) {
-                    warn(
-                            "%s: perplexity rose from %.2f to %.4g: the pruned model is of no use"
-                                    .formatted(task, dense.perplexity(), after.perplexity()));
-                }
-                var control =
-                        controlled.map(
-                                c ->
-                                        perplexity.measure(
-                                                c.over(pruned.decoder()),
-                                                windows,
-                                                progress("control " + task)));
-                measured.add(
-                        new Measured(
-                                task, windows, dense, found.result().isPresent(), after, control));
-            }
-        }
-        return measured;
-    }
-
     private Perplexity.Progress progress(String what) {
         return (done, total) -> listener.evaluating(what, done, total);
+    }
+
+    private List<EvaluationRun.Outcome> evaluate(
+            Path partial, Optional<Controlled> controlled, String weightsHash, Workers workers)
+            throws IOException {
+        if (evaluation.isEmpty()) {
+            return List.of();
+        }
+        try (var pruned = Model.open(partial)) {
+            var candidates = new ArrayList<EvaluationRun.Candidate>();
+            candidates.add(EvaluationRun.Candidate.of("dense", model, Optional.of(weightsHash)));
+            candidates.add(EvaluationRun.Candidate.of("pruned", pruned, Optional.empty()));
+            if (controlled.isPresent()) {
+                candidates.add(
+                        new EvaluationRun.Candidate(
+                                "control",
+                                controlled.get().over(pruned.decoder()),
+                                pruned.tokenizer(),
+                                Optional.empty()));
+            }
+            var compute = recipe.resources().compute();
+            return evaluation.measure(candidates, compute, workers, cache, listener, this::warn);
+        }
+    }
+
+    /// They take no more memory than the run took before.
+    private List<RunRecord.SampleFacts> samples(Path partial, Workers workers) throws IOException {
+        listener.step("writing samples");
+        try (var pruned = Model.open(partial)) {
+            var written =
+                    Samples.write(
+                            model,
+                            pruned,
+                            recipe.resources().compute(),
+                            workers,
+                            plan.memory().peak());
+            if (!written.note().isEmpty()) {
+                warn(written.note());
+            }
+            return written.facts();
+        }
     }
 
     private void warn(String message) {
@@ -776,7 +746,8 @@ public final class PruningRun implements AutoCloseable {
             Pruned result,
             Optional<Controlled> controlled,
             Map<String, Long> zeros,
-            List<Measured> measured,
+            List<EvaluationRun.Outcome> outcomes,
+            List<RunRecord.SampleFacts> samples,
             Path partial,
             RunRecord.Seconds seconds)
             throws IOException {
@@ -813,8 +784,8 @@ public final class PruningRun implements AutoCloseable {
                 calibrationFacts(calibration),
                 layers(result.layers(), result.pass()),
                 (double) removed / pruned,
-                measured.stream().map(PruningRun::facts).toList(),
-                List.of(),
+                EvaluationRun.facts(outcomes),
+                samples,
                 controlled.map(PruningRun::facts).orElse(null),
                 size(partial, zeros),
                 seconds,
@@ -886,32 +857,6 @@ public final class PruningRun implements AutoCloseable {
                 reports.stream().flatMap(report -> report.notes().stream()).toList(),
                 List.copyOf(steps),
                 new RunRecord.Histogram(reports.getFirst().before().bound(), counts));
-    }
-
-    private static RunRecord.EvaluationFacts facts(Measured measured) {
-        var pruned = measured.pruned();
-        var error = pruned.standardError();
-        return new RunRecord.EvaluationFacts(
-                measured.task(),
-                "perplexity",
-                false,
-                measured.dense().perplexity(),
-                pruned.perplexity(),
-                measured.control().map(PerplexityResult::perplexity).orElse(null),
-                null,
-                error.isPresent() ? error.getAsDouble() : null,
-                null,
-                null,
-                null,
-                null,
-                null,
-                measured.windows().origins().getFirst().tokens(),
-                pruned.windows(),
-                pruned.windowsAvailable(),
-                pruned.length(),
-                measured.windows().origins().getFirst().bos().toString(),
-                pruned.sha256(),
-                measured.fromCache());
     }
 
     /// The output as it is, and with one bit per weight and the non-zeros alone.

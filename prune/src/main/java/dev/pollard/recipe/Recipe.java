@@ -96,10 +96,25 @@ public record Recipe(
         }
     }
 
-    /// @param tasks as the user wrote them: `perplexity:[rows:]FILE`
+    /// @param tasks as the user wrote them: `piqa`, `perplexity:[rows:]FILE`
     /// @param length tokens of a window; `min(2048, context)` if empty
-    /// @param limit number of windows; all if empty
-    public record Evaluation(List<String> tasks, OptionalInt length, OptionalInt limit) {
+    /// @param limit number of windows of a text, or of questions of a task, which are drawn; all if
+    ///     empty
+    /// @param data folder in which tasks find their questions
+    /// @param seed of the questions drawn
+    /// @param shots solved examples in front of every question
+    public record Evaluation(
+            List<String> tasks,
+            OptionalInt length,
+            OptionalInt limit,
+            Path data,
+            long seed,
+            int shots) {
+        /// Texts only.
+        public Evaluation(List<String> tasks, OptionalInt length, OptionalInt limit) {
+            this(tasks, length, limit, Path.of(""), 0, 0);
+        }
+
         public Evaluation {
             tasks = List.copyOf(tasks);
             if (length.isPresent() && length.getAsInt() < 2) {
@@ -109,6 +124,9 @@ public record Recipe(
             if (limit.isPresent() && limit.getAsInt() < 1) {
                 throw new IllegalArgumentException(
                         "evaluation limit must be positive: " + limit.getAsInt());
+            }
+            if (shots < 0) {
+                throw new IllegalArgumentException("shots must not be negative: " + shots);
             }
         }
     }

@@ -478,13 +478,14 @@ public final class Tensor implements AutoCloseable {
         return new Tensor(t.gather(-1, ids.t.unsqueeze(-1)).squeeze(-1));
     }
 
-    /// Causal attention: query `[heads, time, width]`, key and value `[kv heads, time, width]` with
-    /// heads a multiple of kv heads.
+    /// Causal attention: query `[heads, time, width]`, key and value `[kv heads, seen, width]` with
+    /// heads a multiple of kv heads; the queries are the last `time` of the `seen` positions.
     ///
     /// @param scale factor on query · key
     public static Tensor causalAttention(Tensor query, Tensor key, Tensor value, double scale) {
         boolean gradient = query.needsGradient() || key.needsGradient() || value.needsGradient();
-        if (query.size(1) <= SHORT_SEQUENCE && !gradient) {
+        boolean whole = query.size(1) == key.size(1);
+        if (!whole || query.size(1) <= SHORT_SEQUENCE && !gradient) {
             return shortCausalAttention(query, key, value, scale);
         }
         boolean grouped = query.size(0) != key.size(0);
@@ -508,6 +509,7 @@ public final class Tensor implements AutoCloseable {
         long groups = key.size(0);
         long shared = query.size(0) / groups;
         long time = query.size(1);
+        long before = key.size(1) - time;
         long width = query.size(2);
         Tensor y = empty(query.size(0), time, value.size(2));
         long strip = Math.min(STRIP, time);
@@ -515,14 +517,14 @@ public final class Tensor implements AutoCloseable {
                 new Tensor(full(Double.NEGATIVE_INFINITY, strip, strip).t.triu(1));
         for (long from = 0; from < time; from += STRIP) {
             long rows = Math.min(STRIP, time - from);
-            long seen = from + rows;
+            long seen = before + from + rows;
             try (var _ = Scope.open()) {
                 Tensor q = // [groups, shared · rows, width]
                         query.narrow(1, from, rows).reshape(groups, shared * rows, width);
                 Tensor k = key.narrow(1, 0, seen); // [groups, seen, width]
                 var scores = new Tensor(q.t.matmul(k.t.transpose(1, 2))).mul_(scale);
                 scores.reshape(groups, shared, rows, seen)
-                        .narrow(3, from, rows)
+                        .narrow(3, before + from, rows)
                         .add_(future.narrow(0, 0, rows).narrow(1, 0, rows));
                 Tensor weights = scores.softmax(-1); // [groups, shared · rows, seen]
                 y.narrow(1, from, rows)

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import org.junit.jupiter.api.Test;
@@ -27,7 +28,8 @@ class PerplexityCacheTest {
                     32_704,
                     512,
                     "cd34",
-                    12.5);
+                    12.5,
+                    Collections.nCopies(64, 3.4));
 
     @TempDir Path folder;
 
@@ -50,7 +52,8 @@ class PerplexityCacheTest {
                         32_704,
                         512,
                         "cd34",
-                        1);
+                        1,
+                        RESULT.losses());
         cache.store(KEY, single);
         assertEquals(Optional.of(single), cache.find(KEY).result());
     }
@@ -89,7 +92,7 @@ class PerplexityCacheTest {
         assertTrue(cache.find(KEY).note().orElseThrow().contains("incomplete"));
         Files.writeString(file, text.replace("ab12", "ab13"));
         assertTrue(cache.find(KEY).note().orElseThrow().contains("made for something else"));
-        Files.write(file, new byte[1 << 20]);
+        Files.write(file, new byte[(1 << 22) + 1]);
         assertTrue(cache.find(KEY).note().orElseThrow().contains("too long"));
         assertEquals(Optional.empty(), cache.store(KEY, RESULT));
         assertEquals(Optional.of(RESULT), cache.find(KEY).result());

@@ -5,6 +5,7 @@ import dev.pollard.model.Block;
 import dev.pollard.model.Compute;
 import dev.pollard.model.Decoder;
 import dev.pollard.model.Linear;
+import dev.pollard.model.Rows;
 import dev.pollard.model.Tap;
 import dev.pollard.tensor.Tensor;
 import java.io.IOException;
@@ -48,7 +49,7 @@ final class ToyDecoder implements Decoder {
     }
 
     @Override
-    public Tensor embed(int[] ids) {
+    public Tensor embed(int[] ids, Rows rows) {
         return table().rows(Tensor.ofIds(ids));
     }
 
@@ -57,7 +58,7 @@ final class ToyDecoder implements Decoder {
         blocksLoaded.incrementAndGet();
         return new Block() {
             @Override
-            public Tensor forward(Tensor x, Tap tap) {
+            public Tensor forward(Tensor x, Rows rows, Tap tap) {
                 int time = (int) x.size(0);
                 float[] mean = new float[time * time];
                 for (int t = 0; t < time; t++) {

@@ -98,7 +98,12 @@ class AttentionTest {
         try (var _ = Scope.open()) {
             Tensor actual =
                     attention.causal(
-                            tensor(q, 4), tensor(k, kvHeads), tensor(v, kvHeads), SCALE, window);
+                            tensor(q, 4),
+                            tensor(k, kvHeads),
+                            tensor(v, kvHeads),
+                            Rows.sequence(time),
+                            SCALE,
+                            window);
             assertArrayEquals(
                     naive(q, k, v, 4, kvHeads, window, (_, _, product) -> product),
                     actual.toFloats(),
@@ -125,7 +130,14 @@ class AttentionTest {
         float[] v = random(2, time, 6);
         try (var _ = Scope.open()) {
             Tensor actual =
-                    attention.capped(tensor(q, 4), tensor(k, 2), tensor(v, 2), SCALE, window, 1.5);
+                    attention.capped(
+                            tensor(q, 4),
+                            tensor(k, 2),
+                            tensor(v, 2),
+                            Rows.sequence(time),
+                            SCALE,
+                            window,
+                            1.5);
             assertArrayEquals(
                     naive(q, k, v, 4, 2, window, (_, _, x) -> 1.5 * Math.tanh(x / 1.5)),
                     actual.toFloats(),
@@ -143,7 +155,12 @@ class AttentionTest {
         try (var _ = Scope.open()) {
             Tensor actual =
                     attention.linearlyBiased(
-                            tensor(q, 3), tensor(k, 3), tensor(v, 3), SCALE, slopes);
+                            tensor(q, 3),
+                            tensor(k, 3),
+                            tensor(v, 3),
+                            Rows.sequence(time),
+                            SCALE,
+                            slopes);
             assertArrayEquals(
                     naive(q, k, v, 3, 3, 0, (head, distance, x) -> x - slopes[head] * distance),
                     actual.toFloats(),
@@ -165,7 +182,13 @@ class AttentionTest {
                 Tensor query = tensor(q, 4).requireGradient();
                 Tensor output =
                         sliced == 1
-                                ? attention.causal(query, tensor(k, 2), tensor(v, 2), SCALE, 0)
+                                ? attention.causal(
+                                        query,
+                                        tensor(k, 2),
+                                        tensor(v, 2),
+                                        Rows.sequence(time),
+                                        SCALE,
+                                        0)
                                 : Tensor.causalAttention(query, tensor(k, 2), tensor(v, 2), SCALE);
                 output.mul(tensor(weights, 4)).sum().backward();
                 gradients[sliced] = query.gradient().toFloats();

@@ -229,6 +229,27 @@ class PruningRunTest {
     }
 
     @Test
+    void bothModelsWriteSamples() throws IOException {
+        var record = run(recipe("magnitude", "0.5"));
+        assertEquals(3, record.samples().size());
+        for (var sample : record.samples()) {
+            assertFalse(sample.prompt().isBlank());
+            assertEquals(40, sample.dense().strip().split(" ").length);
+            assertEquals(40, sample.pruned().strip().split(" ").length);
+        }
+        assertEquals(List.of(), record.warnings());
+    }
+
+    @Test
+    void samplesNeedATokenizer() throws IOException {
+        Files.delete(model.resolve("tokenizer.json"));
+        var record = run(recipe("magnitude", "0.5"));
+        assertEquals(List.of(), record.samples());
+        assertEquals(
+                List.of("no samples were written: the model has no tokenizer"), record.warnings());
+    }
+
+    @Test
     void theReportHasTheKeysOfItsSchema() throws IOException {
         run(recipe("sparsegpt", "2:4"));
         JsonNode report = new ObjectMapper().readTree(out.resolve("pollard/report.json").toFile());
