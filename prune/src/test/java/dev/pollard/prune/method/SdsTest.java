@@ -192,7 +192,7 @@ class SdsTest {
             double after = LayerError.of(judge, layer.dense(), best.weight()).relative();
             assertTrue(after < before);
             double judged = best.heldOutError().orElseThrow();
-            assertTrue(judged < before && judged >= after, "learned from all tokens since");
+            assertTrue(judged < before && judged >= 0.999 * after); // more steps since
         }
     }
 
