@@ -54,6 +54,7 @@ import java.util.function.Function;
 public final class PruningRun implements AutoCloseable {
     private static final int VERIFIED_TOKENS = 64;
     private static final double PROBE_SECONDS = 2;
+    private static final int SINGLY = 3;
     private static final double UNEVEN = 0.0005; // what is worth telling of a total sparsity
     private static final String PARTIAL = ".partial";
 
@@ -753,9 +754,7 @@ public final class PruningRun implements AutoCloseable {
             throws IOException {
         var pruning = recipe.pruning();
         var checkpoint = model.checkpoint();
-        for (var layer : result.layers()) {
-            layer.notes().forEach(note -> warnings.add(layer.name() + ": " + note));
-        }
+        warnings.addAll(notes(result.layers()));
         long pruned = plan.layers().stream().mapToLong(l -> l.rows() * l.columns()).sum();
         long removed = zeros.values().stream().mapToLong(n -> n).sum();
         var values = new LinkedHashMap<String, String>();
@@ -806,6 +805,28 @@ public final class PruningRun implements AutoCloseable {
                                         windows.tokens(),
                                         windows.sha256()))
                 .orElseGet(() -> new RunRecord.CalibrationFacts(List.of(), "none", 0, 0, 0, ""));
+    }
+
+    /// What layers had to say; what many say is one line, for each has it in its own entry.
+    static List<String> notes(List<LayerReport> layers) {
+        var byNote = new LinkedHashMap<String, List<String>>();
+        for (var layer : layers) {
+            for (String note : layer.notes()) {
+                byNote.computeIfAbsent(note, _ -> new ArrayList<>()).add(layer.name());
+            }
+        }
+        var lines = new ArrayList<String>();
+        byNote.forEach(
+                (note, names) -> {
+                    if (names.size() <= SINGLY) {
+                        names.forEach(name -> lines.add(name + ": " + note));
+                    } else {
+                        lines.add(
+                                "%d layers, the first %s: %s"
+                                        .formatted(names.size(), names.getFirst(), note));
+                    }
+                });
+        return lines;
     }
 
     private static RunRecord.ControlFacts facts(Controlled controlled) {

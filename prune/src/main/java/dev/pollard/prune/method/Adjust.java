@@ -48,6 +48,11 @@ record Adjust(
                 comparison, times * soft, times * exact, coordinates, damping, keepBest, relearns);
     }
 
+    /// The same, but it never learns from the tokens held out.
+    Adjust withoutRelearning() {
+        return new Adjust(comparison, soft, exact, coordinates, damping, keepBest, false);
+    }
+
     @Override
     public String label() {
         return "adjusted";

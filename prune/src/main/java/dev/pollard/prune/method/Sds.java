@@ -299,7 +299,8 @@ public record Sds(
         var steps = new ArrayList<LayerPruner>();
         steps.add(base);
         for (int round = 0; round < rounds; round++) {
-            steps.addAll(List.of(redense, second, adjust));
+            boolean judged = round < rounds - 1; // by the same tokens, once more
+            steps.addAll(List.of(redense, second, judged ? adjust.withoutRelearning() : adjust));
         }
         if (rounds == 0) {
             steps.add(adjust);
