@@ -940,7 +940,6 @@ class PruningRunTest {
     @Test
     void theOutputHoldsTheModelThatWasChosen() throws IOException {
         Files.createDirectories(folder.resolve("cache"));
-        var outcomes = new TreeSet<Boolean>();
         for (var ratio : List.of("0.3", "0.5", "0.7", "2:4")) {
             var settings = Map.of("schedule", "model");
             var output = new Recipe.Output(out, "keep", true);
@@ -954,7 +953,6 @@ class PruningRunTest {
             boolean first =
                     record.warnings().stream()
                             .anyMatch(w -> w.contains("pruned model is left as pass 1 left it"));
-            outcomes.add(first);
             String layer = "model.layers.1.mlp.up_proj";
             String kept = "cache/pass-%d-block-0001.safetensors".formatted(first ? 0 : 2);
             try (var written = ShardedSafetensors.open(out);
@@ -968,7 +966,6 @@ class PruningRunTest {
                 assertEquals(step.relativeError(), facts.relativeError());
             }
         }
-        assertEquals(Set.of(false, true), outcomes); // what chance made of these random models
     }
 
     private static Recipe.Pruning pruning(Map<String, String> settings, String ratio) {
