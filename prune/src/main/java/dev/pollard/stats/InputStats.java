@@ -25,6 +25,7 @@ public final class InputStats implements AutoCloseable {
     private static final long FLOAT_ROWS = 16_384;
 
     private final boolean gram;
+    private final boolean pairs; // inputs of both models are kept, row for row
     private final Tokens tokens;
     private final List<Share> shares = new ArrayList<>();
     private final long rows;
@@ -38,6 +39,7 @@ public final class InputStats implements AutoCloseable {
     public InputStats(Set<Statistic> needs, Tokens tokens, int workers, long rows) {
         this.tokens = tokens;
         this.gram = needs.contains(Statistic.GRAM);
+        this.pairs = needs.contains(Statistic.INPUTS);
         this.rows = rows;
         for (int i = 0; i < workers; i++) {
             shares.add(new Share());
@@ -88,13 +90,11 @@ public final class InputStats implements AutoCloseable {
         shares.get(worker).kept.add(kept, rows, layer, tokens.weighted(x), x, first);
     }
 
-    /// Likewise what enters `layer` in the dense model.
-    ///
-    /// @param sharing the same object for all layers that read the same
-    public void keepDense(int worker, String layer, Tensor dense, Object sharing, long first) {
-        shares.get(worker)
-                .keptDense
-                .add(keptDense, rows, layer, tokens.weighted(dense), sharing, first);
+    /// Likewise what enters `layer` in the dense model. If the inputs `x [rows, in]` are kept too,
+    /// rows count as those do, as in a cross Gram.
+    public void keepDense(int worker, String layer, Tensor dense, Tensor x, long first) {
+        Tensor weighted = pairs ? tokens.weighted(dense, x) : tokens.weighted(dense);
+        shares.get(worker).keptDense.add(keptDense, rows, layer, weighted, x, first);
     }
 
     /// The statistics by layer. Layers with the same inputs get the same [Gram] object and

@@ -47,6 +47,7 @@ import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class DriverTest {
@@ -595,6 +596,36 @@ class DriverTest {
                                 return true;
                             });
         }
+    }
+
+    /// Checks that the inputs it is shown of both models go together, and prunes by magnitude.
+    private record Pairs(Set<String> seen) implements LayerPruner {
+        @Override
+        public Set<Statistic> needs() {
+            return Set.of(
+                    Statistic.GRAM, Statistic.CROSS_GRAM, Statistic.INPUTS, Statistic.DENSE_INPUTS);
+        }
+
+        @Override
+        public LayerResult prune(LayerContext layer, Sparsity sparsity) {
+            var stats = layer.stats();
+            Tensor dense = stats.keptDenseInputs();
+            Tensor cross = stats.cross().matrix();
+            Tensor product = dense.transpose(0, 1).matmul(stats.keptInputs()).div(stats.tokens());
+            double largest = cross.abs().max().item();
+            assertEquals(0, product.sub(cross).abs().max().item(), 1e-5 * largest, layer.name());
+            seen.add(layer.name());
+            return new Magnitude().prune(layer, sparsity);
+        }
+    }
+
+    @ParameterizedTest
+    @EnumSource(Tokens.class)
+    void keptInputsOfBothModelsMakeTheCrossGram(Tokens tokens) throws IOException {
+        var pairs = new Pairs(ConcurrentHashMap.newKeySet());
+        var sweep = new Sweep(List.of(pairs), Sweep.Capture.ONCE, Sweep.Flow.LEFT, tokens);
+        run(() -> List.of(sweep), HALF, PLAIN, 2);
+        assertEquals(3 * TinyLlama.LAYERS_PER_BLOCK, pairs.seen().size());
     }
 
     @ParameterizedTest
