@@ -230,7 +230,8 @@ class BadInputTest {
     @Test
     void evaluationThatCannotBe() throws IOException {
         assertRefused(3, "none.txt: no such file", "--eval", "perplexity:none.txt");
-        assertRefused(2, "unknown task 'hellaswag'", "--eval", "hellaswag");
+        assertRefused(2, "unknown task 'helaswag'", "--eval", "helaswag");
+        assertRefused(3, "wiki.test.raw", "--eval", "wikitext", "--task-data", model);
         Path file = text("short.txt", "w1 w2");
         assertRefused(2, "short.txt", "--eval", "perplexity:" + file, "--eval-length", 16);
     }
