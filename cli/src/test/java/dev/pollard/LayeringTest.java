@@ -33,7 +33,7 @@ class LayeringTest {
                     Map.entry("tensor", 3),
                     Map.entry("model", 4),
                     Map.entry("data", 4),
-                    Map.entry("stats", 5),
+                    Map.entry("stats", 4),
                     Map.entry("train", 5),
                     Map.entry("prune.solver", 5),
                     Map.entry("prune", 6),

@@ -18,6 +18,7 @@ import picocli.CommandLine.Spec;
             "@|bold Examples|@",
             "  pollard run model.gguf -o out --calib texts.jsonl.gz:text",
             "  pollard eval out --tasks perplexity:rows:wiki.test.raw.gz",
+            "  pollard report out-30 out-50 out-70",
             "  pollard inspect model.gguf",
             "  pollard methods sparsegpt",
             "  pollard doctor",

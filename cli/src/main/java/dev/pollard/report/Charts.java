@@ -2,18 +2,22 @@ package dev.pollard.report;
 
 import static dev.pollard.report.Node.element;
 import static dev.pollard.report.Node.text;
+import static dev.pollard.report.Svg.at;
+import static dev.pollard.report.Svg.circle;
+import static dev.pollard.report.Svg.drawing;
+import static dev.pollard.report.Svg.label;
+import static dev.pollard.report.Svg.line;
+import static dev.pollard.report.Svg.rectangle;
 
 import dev.pollard.recipe.RunRecord.LayerFacts;
 import dev.pollard.report.Node.Element;
-import java.util.Locale;
 import java.util.Map;
 import java.util.function.DoubleFunction;
 import java.util.function.ToDoubleFunction;
 
-/// Drawings in SVG, coloured by the page's style sheet. Each is drawn [#WIDTH] wide and scales with
-/// the page.
+/// Drawings about layers and blocks, in SVG. Each is drawn [#WIDTH] wide and scales with the page.
 final class Charts {
-    private static final int WIDTH = 400;
+    static final int WIDTH = 400;
     private static final int LETTER = 6; // of a label
     private static final double SLANT = Math.sqrt(0.5); // labels over columns stand at 45°
 
@@ -41,30 +45,31 @@ final class Charts {
         double cell = Math.clamp((WIDTH - left - overhang) / columns, 4, 60);
         double height = grid.blocks().size() <= 12 ? 24 : 17;
         var scale = scale(grid, value);
-        var drawing =
-                svg(title, top + height * grid.blocks().size() + 2).with("class", "map " + ramp);
+        var map =
+                drawing(title, WIDTH, top + height * grid.blocks().size() + 2)
+                        .with("class", "map " + ramp);
         int every = (int) Math.ceil(16 / cell);
         for (int c = 0; c < labels.size(); c += every) {
             double x = left + cell * (c + 0.5) + 2;
-            drawing.add(
+            map.add(
                     label(labels.get(c), x, top - 6, "start")
                             .with("transform", "rotate(-45 %s %s)".formatted(at(x), at(top - 6))));
         }
         double y = top;
         for (var block : grid.blocks().entrySet()) {
-            drawing.add(label(block.getKey().toString(), left - 5, y + height / 2 + 4, "end"));
+            map.add(label(block.getKey().toString(), left - 5, y + height / 2 + 4, "end"));
             double x = left;
             for (String module : grid.modules()) {
                 var layer = block.getValue().get(module);
                 if (layer != null) {
                     double number = value.applyAsDouble(layer);
-                    drawing.add(cell(layer, number, scale, words, x, y, cell - 1, height - 1));
+                    map.add(cell(layer, number, scale, words, x, y, cell - 1, height - 1));
                 }
                 x += cell;
             }
             y += height;
         }
-        return drawing;
+        return map;
     }
 
     private static int digits(LayerGrid grid) {
@@ -146,18 +151,11 @@ final class Charts {
                 (range, x, width) ->
                         element(
                                 "g",
-                                element("line")
+                                line(x, plot.y(range.low), x, plot.y(range.high))
                                         .with("class", "range")
-                                        .with("x1", at(x))
-                                        .with("x2", at(x))
-                                        .with("y1", at(plot.y(range.low)))
-                                        .with("y2", at(plot.y(range.high)))
                                         .with("stroke-width", at(Math.clamp(width / 3, 1, 6))),
-                                element("circle")
-                                        .with("class", "mark")
-                                        .with("cx", at(x))
-                                        .with("cy", at(plot.y(range.middle)))
-                                        .with("r", at(Math.clamp(width / 3, 1.5, 4.5)))));
+                                circle(x, plot.y(range.middle), Math.clamp(width / 3, 1.5, 4.5))
+                                        .with("class", "mark")));
         return plot.drawing;
     }
 
@@ -185,43 +183,30 @@ final class Charts {
         private static final double BOTTOM = 168;
 
         private final Map<Integer, Range> blocks;
-        private final double top; // the value at the top
+        private final Axis values;
         final Element drawing;
 
         Plot(String title, Map<Integer, Range> blocks) {
             this.blocks = blocks;
-            double most =
-                    blocks.values().stream()
-                            .filter(Range::isFinite)
-                            .mapToDouble(Range::high)
-                            .max()
-                            .orElse(0);
-            double tick = tick(most > 0 ? most : 1);
-            this.top = tick * Math.ceil((most > 0 ? most : 1) / tick - 1e-9);
-            this.drawing = svg(title, BOTTOM + 36);
-            for (int i = 0; i * tick <= top * (1 + 1e-9); i++) {
-                double y = y(i * tick);
+            this.values =
+                    Axis.fromZero(
+                            blocks.values().stream()
+                                    .filter(Range::isFinite)
+                                    .mapToDouble(Range::high)
+                                    .max()
+                                    .orElse(0));
+            this.drawing = drawing(title, WIDTH, BOTTOM + 36);
+            for (double tick : values.ticks()) {
+                double y = y(tick);
                 drawing.add(
-                        element("line")
-                                .with("class", "grid")
-                                .with("x1", at(LEFT))
-                                .with("x2", at(RIGHT))
-                                .with("y1", at(y))
-                                .with("y2", at(y)),
-                        label(Figures.brief(i * tick), LEFT - 6, y + 4, "end"));
+                        line(LEFT, y, RIGHT, y).with("class", "grid"),
+                        label(Figures.brief(tick), LEFT - 6, y + 4, "end"));
             }
             drawing.add(label("block", (LEFT + RIGHT) / 2, BOTTOM + 32, "middle"));
         }
 
-        /// 1, 2 or 5 times a power of ten, so that there are three to six of them.
-        private static double tick(double most) {
-            double power = Math.pow(10, Math.floor(Math.log10(most)));
-            double lead = most / power;
-            return power * (lead < 1.5 ? 0.25 : lead < 3 ? 0.5 : lead < 6 ? 1 : 2);
-        }
-
         double y(double value) {
-            return BOTTOM - (BOTTOM - TOP) * value / top;
+            return BOTTOM - (BOTTOM - TOP) * values.part(value);
         }
 
         void each(Mark mark) {
@@ -261,42 +246,16 @@ final class Charts {
         double left = 80;
         double room = WIDTH - left - 76;
         double most = values.values().stream().mapToDouble(v -> v).max().orElse(1);
-        var drawing = svg(title, 26.0 * values.size());
+        var bars = drawing(title, WIDTH, 26.0 * values.size());
         double y = 0;
         for (var value : values.entrySet()) {
             double width = most > 0 ? Math.max(1, room * value.getValue() / most) : 1;
-            drawing.add(
+            bars.add(
                     label(value.getKey(), left - 8, y + 17, "end"),
                     rectangle(left, y + 4, width, 18).with("class", "mark"),
                     label(words.apply(value.getValue()), left + width + 6, y + 17, "start"));
             y += 26;
         }
-        return drawing;
-    }
-
-    // ---- shapes ----
-
-    private static Element svg(String title, double height) {
-        return element("svg")
-                .with("xmlns", "http://www.w3.org/2000/svg")
-                .with("viewBox", "0 0 %d %s".formatted(WIDTH, at(height)))
-                .with("role", "img")
-                .with("aria-label", title);
-    }
-
-    private static Element rectangle(double x, double y, double width, double height) {
-        return element("rect")
-                .with("x", at(x))
-                .with("y", at(y))
-                .with("width", at(width))
-                .with("height", at(Math.max(0, height)));
-    }
-
-    private static Element label(String words, double x, double y, String anchor) {
-        return element("text", words).with("x", at(x)).with("y", at(y)).with("text-anchor", anchor);
-    }
-
-    private static String at(double coordinate) {
-        return String.format(Locale.ROOT, "%.1f", coordinate);
+        return bars;
     }
 }

@@ -2,10 +2,14 @@ package dev.pollard.report;
 
 import dev.pollard.recipe.RunRecord;
 import dev.pollard.recipe.RunRecord.CalibrationFacts;
+import dev.pollard.recipe.RunRecord.ControlFacts;
+import dev.pollard.recipe.RunRecord.EnvironmentFacts;
 import dev.pollard.recipe.RunRecord.MethodFacts;
 import dev.pollard.recipe.RunRecord.ModelFacts;
+import dev.pollard.recipe.RunRecord.SampleFacts;
 import dev.pollard.recipe.RunRecord.Seconds;
 import dev.pollard.recipe.RunRecord.Size;
+import dev.pollard.recipe.RunRecord.StepFacts;
 import java.util.List;
 import java.util.Map;
 
@@ -28,12 +32,12 @@ final class Missing {
                 list(r.layers()).stream().map(Missing::layer).toList(),
                 r.sparsity(),
                 list(r.evaluations()).stream().map(Missing::evaluation).toList(),
-                list(r.samples()),
-                r.control(),
+                list(r.samples()).stream().map(Missing::sample).toList(),
+                r.control() == null ? null : control(r.control()),
                 r.size() == null ? new Size(0, 0) : r.size(),
                 r.seconds() == null ? new Seconds(0, 0, 0, 0, 0, 0, 0, 0, 0) : r.seconds(),
                 r.peakRssBytes(),
-                r.environment(),
+                r.environment() == null ? null : environment(r.environment()),
                 list(r.warnings()));
     }
 
@@ -83,8 +87,40 @@ final class Missing {
                 words(l.error()),
                 l.seconds(),
                 list(l.notes()),
-                list(l.steps()),
+                list(l.steps()).stream().map(Missing::step).toList(),
                 l.histogram());
+    }
+
+    private static StepFacts step(StepFacts s) {
+        return new StepFacts(
+                words(s.step()),
+                s.relativeError(),
+                s.heldOutError(),
+                s.sparsity(),
+                s.seconds(),
+                s.maskMoved());
+    }
+
+    private static SampleFacts sample(SampleFacts s) {
+        return new SampleFacts(words(s.prompt()), words(s.dense()), words(s.pruned()));
+    }
+
+    private static ControlFacts control(ControlFacts c) {
+        return new ControlFacts(
+                words(c.name()),
+                words(c.summary()),
+                c.relativeError(),
+                c.layers() == null ? Map.of() : c.layers(),
+                c.seconds());
+    }
+
+    private static EnvironmentFacts environment(EnvironmentFacts e) {
+        return new EnvironmentFacts(
+                words(e.java()),
+                words(e.libtorch()),
+                words(e.os()),
+                words(e.processor()),
+                e.threads());
     }
 
     private static RunRecord.EvaluationFacts evaluation(RunRecord.EvaluationFacts e) {

@@ -45,7 +45,7 @@ public final class ModelCard {
         this.folder = folder;
     }
 
-    /// Writes `README.md`.
+    /// Writes `README.md`, over one that may be there.
     ///
     /// @param folder the output folder, with its model already in it
     public static void write(RunRecord record, Path folder) throws IOException {
@@ -112,7 +112,7 @@ public final class ModelCard {
         var results = new ArrayList<Object>();
         for (var e : record.evaluations()) {
             if (Double.isFinite(e.pruned())) {
-                String task = Outcome.taskName(e);
+                String task = new Score(e).task();
                 results.add(
                         ordered(
                                 "task",
@@ -171,23 +171,47 @@ public final class ModelCard {
             text.append("The run evaluated nothing.\n");
             return;
         }
-        text.append("| task | metric | dense | pruned | ± | measured on |\n");
-        text.append("|---|---|---:|---:|---:|---|\n");
-        for (var e : record.evaluations()) {
+        boolean control = record.evaluations().stream().anyMatch(e -> e.control() != null);
+        text.append("| task | metric | dense |")
+                .append(control ? " control |" : "")
+                .append(" pruned | difference | verdict |")
+                .append(control ? " against the control |" : "")
+                .append(" measured on |\n")
+                .append("|---|---|---:|")
+                .append(control ? "---:|" : "")
+                .append("---:|---:|---|")
+                .append(control ? "---|" : "")
+                .append("---|\n");
+        for (var score : Score.of(record.evaluations())) {
+            var cells = new ArrayList<>(List.of(score.task(), score.metric()));
+            cells.add(Score.with(score.dense(), score.denseError()));
+            if (control) {
+                cells.add(score.control());
+            }
+            cells.add(Score.with(score.pruned(), score.prunedError()));
+            cells.add(score.difference());
+            cells.add(score.verdict().words());
+            if (control) {
+                cells.add(score.againstControl());
+            }
+            cells.add(score.measuredOn());
             text.append(
-                    "| %s | %s | %s | %s | %s | %s of %s windows of %s tokens, BOS %s |\n"
-                            .formatted(
-                                    plain(Outcome.taskName(e)),
-                                    plain(e.metric()),
-                                    Figures.number(e.dense()),
-                                    Figures.number(e.pruned()),
-                                    e.stderr() == null ? "unknown" : Figures.brief(e.stderr()),
-                                    Figures.count(e.windows()),
-                                    Figures.count(e.windowsAvailable()),
-                                    Figures.count(e.length()),
-                                    plain(e.bos())));
+                    cells.stream()
+                            .map(ModelCard::plain)
+                            .collect(Collectors.joining(" | ", "| ", " |\n")));
         }
-        text.append("\n± is the standard error of the pruned value over the windows.\n");
+        text.append(
+                "\n± is one standard error. Noise is what chance alone would bring in more than one"
+                        + " of twenty cases.\n");
+        if (record.control() != null) {
+            text.append(
+                    "The control is %s%s, run beside the method with the same calibration.\n"
+                            .formatted(
+                                    code(record.control().name()),
+                                    record.control().summary().isEmpty()
+                                            ? ""
+                                            : ": " + plain(record.control().summary())));
+        }
     }
 
     private static void list(StringBuilder text, String title, List<String> sentences) {
@@ -204,6 +228,15 @@ public final class ModelCard {
         item(text, "pattern", plain(Figures.pattern(record.pattern())));
         item(text, "allocation", plain(method.allocation()));
         method.settings().forEach((name, value) -> item(text, plain(name), code(value)));
+        var steps = Story.of(record.layers()).chapters();
+        if (steps.size() > 1) {
+            item(
+                    text,
+                    "steps",
+                    steps.stream()
+                            .map(step -> code(step.step()))
+                            .collect(Collectors.joining(", ")));
+        }
         item(text, "layers", Figures.count(record.layers().size()));
         item(text, "inputs of the layers", "of the " + plain(method.inputs()) + " model");
         item(text, "computed in", plain(method.compute()));
@@ -260,8 +293,8 @@ public final class ModelCard {
                             .formatted(code(licence.get("license_link"))));
         } else {
             text.append(
-                    "\nThe source names no licence that could be read. Whatever its licence is, it"
-                            + " holds for this model too.\n");
+                    "\nIts licence is unknown: ask the base model's authors. Whatever it is, it holds"
+                            + " for this model too.\n");
         }
     }
 

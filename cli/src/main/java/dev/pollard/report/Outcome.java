@@ -1,7 +1,6 @@
 package dev.pollard.report;
 
 import dev.pollard.recipe.RunRecord;
-import dev.pollard.recipe.RunRecord.EvaluationFacts;
 import dev.pollard.recipe.RunRecord.LayerFacts;
 import java.util.ArrayList;
 import java.util.List;
@@ -37,8 +36,16 @@ record Outcome(long removed, long prunedWeights, List<String> gained, List<Strin
         }
         size(record, notGained);
         speed(record.pattern(), notGained);
-        for (var evaluation : record.evaluations()) {
-            quality(evaluation, gained, notGained);
+        var scores = Score.of(record.evaluations());
+        for (var score : scores) {
+            if (!score.isAccuracy()) {
+                quality(score, gained, notGained);
+            }
+        }
+        var accuracies = Accuracies.of(scores);
+        accuracy(accuracies, gained, notGained);
+        if (record.control() != null) {
+            control(record.control().name(), scores, accuracies, gained, notGained);
         }
         if (record.evaluations().isEmpty()) {
             notGained.add("No word on quality: this run evaluated nothing.");
@@ -102,39 +109,95 @@ record Outcome(long removed, long prunedWeights, List<String> gained, List<Strin
         }
     }
 
-    private static void quality(
-            EvaluationFacts evaluation, List<String> gained, List<String> notGained) {
-        String what = evaluation.metric() + " on " + taskName(evaluation);
-        double dense = evaluation.dense();
-        double pruned = evaluation.pruned();
-        if (!Double.isFinite(pruned)) {
-            notGained.add(
-                    "The %s is %s: the pruned model is broken."
-                            .formatted(what, Figures.number(pruned)));
-            return;
-        }
-        String change = Figures.change(dense, pruned);
+    private static void quality(Score score, List<String> gained, List<String> notGained) {
+        String what = score.metric() + " on " + score.task();
+        var verdict = score.verdict();
+        String difference = score.difference();
         String moved =
-                "%s went from %s to %s%s."
+                "%s went from %s to %s%s"
                         .formatted(
-                                what,
-                                Figures.number(dense),
-                                Figures.number(pruned),
-                                change.isEmpty() ? "" : " (" + change + ")");
-        moved = moved.substring(0, 1).toUpperCase(Locale.ROOT) + moved.substring(1);
-        boolean lowerIsBetter = evaluation.metric().contains("perplexity");
-        if (lowerIsBetter ? pruned > dense : pruned < dense) {
-            notGained.add(moved);
-        } else {
-            gained.add(moved);
+                                sentence(what),
+                                score.dense(),
+                                score.pruned(),
+                                difference.isEmpty() ? "" : " (" + difference + ")");
+        double change = score.facts().pruned() - score.facts().dense();
+        switch (verdict.kind()) {
+            case BROKEN ->
+                    notGained.add(
+                            "The %s is %s: the pruned model is broken."
+                                    .formatted(what, score.pruned()));
+            case BETTER -> gained.add("%s: %s.".formatted(moved, verdict.words()));
+            case WORSE -> notGained.add("%s: %s.".formatted(moved, verdict.words()));
+            case NOISE -> gained.add("%s: no more than %s.".formatted(moved, verdict.words()));
+            case SAME -> gained.add(sentence(what) + " did not move: " + score.pruned() + ".");
+            case UNKNOWN -> (isLoss(score, change) ? notGained : gained).add(moved + ".");
         }
     }
 
-    /// The task without folders: `wiki.test.raw.gz` of `perplexity:rows:/data/wiki.test.raw.gz`.
-    static String taskName(EvaluationFacts evaluation) {
-        String task = evaluation.task();
-        String source =
-                task.startsWith("perplexity:") ? task.substring("perplexity:".length()) : task;
-        return Figures.sourceName(source);
+    private static boolean isLoss(Score score, double change) {
+        return score.facts().higherIsBetter() ? !(change >= 0) : !(change <= 0);
+    }
+
+    private static void accuracy(
+            Accuracies accuracies, List<String> gained, List<String> notGained) {
+        if (accuracies.isEmpty()) {
+            return;
+        }
+        String moved =
+                "Accuracy over %s went from %s to %s (%s): %s."
+                        .formatted(
+                                Figures.count(accuracies.scores().size(), "task"),
+                                Figures.percent(accuracies.dense()),
+                                Figures.percent(accuracies.pruned()),
+                                accuracies.difference(),
+                                accuracies.verdicts());
+        (accuracies.pruned() >= accuracies.dense() ? gained : notGained).add(moved);
+    }
+
+    /// The honest comparison: what the method is worth beside the simpler one.
+    private static void control(
+            String name,
+            List<Score> scores,
+            Accuracies accuracies,
+            List<String> gained,
+            List<String> notGained) {
+        String against = "Against the control, " + name + ", ";
+        for (var score : scores) {
+            double part = score.wonBack();
+            if (!score.isAccuracy() && !Double.isNaN(part)) {
+                String said =
+                        "%son %s: %s %s beside %s, %s."
+                                .formatted(
+                                        against,
+                                        score.task(),
+                                        score.metric(),
+                                        score.pruned(),
+                                        score.control(),
+                                        Score.wonBack(part));
+                (part > 0 ? gained : notGained).add(said);
+            }
+        }
+        if (accuracies.control().isEmpty()) {
+            return;
+        }
+        double control = accuracies.control().get();
+        double part = Score.wonBack(1, accuracies.dense(), control, accuracies.pruned());
+        if (!Double.isNaN(part)) {
+            String said =
+                    "%sover %s: accuracy %s beside %s, %s."
+                            .formatted(
+                                    against,
+                                    Figures.count(accuracies.scores().size(), "task"),
+                                    Figures.percent(accuracies.pruned()),
+                                    Figures.percent(control),
+                                    Score.wonBack(part));
+            (part > 0 ? gained : notGained).add(said);
+        }
+    }
+
+    private static String sentence(String words) {
+        return words.isEmpty()
+                ? ""
+                : words.substring(0, 1).toUpperCase(Locale.ROOT) + words.substring(1);
     }
 }

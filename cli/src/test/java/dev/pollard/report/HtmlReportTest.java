@@ -6,76 +6,48 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.pollard.recipe.RunRecord;
 import dev.pollard.recipe.RunRecord.CalibrationFacts;
+import dev.pollard.recipe.RunRecord.ControlFacts;
+import dev.pollard.recipe.RunRecord.EnvironmentFacts;
 import dev.pollard.recipe.RunRecord.LayerFacts;
 import dev.pollard.recipe.RunRecord.MethodFacts;
 import dev.pollard.recipe.RunRecord.ModelFacts;
+import dev.pollard.recipe.RunRecord.SampleFacts;
 import dev.pollard.recipe.RunRecord.Size;
 import java.io.IOException;
-import java.io.StringReader;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
-import javax.xml.parsers.DocumentBuilderFactory;
-import javax.xml.parsers.ParserConfigurationException;
-import javax.xml.xpath.XPathConstants;
-import javax.xml.xpath.XPathExpressionException;
-import javax.xml.xpath.XPathFactory;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
-import org.w3c.dom.Document;
-import org.w3c.dom.NodeList;
-import org.xml.sax.InputSource;
-import org.xml.sax.SAXException;
 
 class HtmlReportTest {
     @TempDir private Path folder;
 
-    /// The page, parsed as XML: that it is well-formed is a claim of its own.
-    private static Document open(RunRecord record) {
-        try {
-            var builder = DocumentBuilderFactory.newInstance().newDocumentBuilder();
-            builder.setErrorHandler(null);
-            return builder.parse(new InputSource(new StringReader(HtmlReport.page(record))));
-        } catch (SAXException | IOException | ParserConfigurationException e) {
-            throw new AssertionError("not well-formed: " + e.getMessage(), e);
-        }
+    private static Markup open(RunRecord record) {
+        return Markup.open(HtmlReport.page(record));
     }
 
-    private static List<String> texts(Document page, String path) {
-        try {
-            var found =
-                    (NodeList)
-                            XPathFactory.newInstance()
-                                    .newXPath()
-                                    .evaluate(path, page, XPathConstants.NODESET);
-            var texts = new ArrayList<String>();
-            for (int i = 0; i < found.getLength(); i++) {
-                texts.add(found.item(i).getTextContent());
-            }
-            return texts;
-        } catch (XPathExpressionException e) {
-            throw new IllegalArgumentException(path, e);
-        }
+    private static List<String> texts(Markup page, String path) {
+        return page.texts(path);
     }
 
-    private static String section(Document page, String id) {
+    private static String section(Markup page, String id) {
         return String.join("\n", texts(page, "//section[@id='" + id + "']"));
     }
 
     @Test
     void isOneFileThatAsksForNothing() throws IOException {
-        HtmlReport.write(new Records().make(), folder);
+        HtmlReport.write(Records.complete().make(), folder);
         String page = Files.readString(folder.resolve("pollard/report.html"));
         assertFalse(page.contains("<script"));
         assertFalse(page.contains("url("));
         assertFalse(page.contains("@import"));
         assertFalse(page.contains("src="));
-        assertFalse(page.contains("href="));
+        assertFalse(page.matches("(?s).*href=\"[^#].*"), "links that leave the page");
         assertEquals(
                 page.replace("http://www.w3.org/2000/svg", ""),
                 page.replaceAll("https?://[^\"]*", ""));
@@ -131,6 +103,14 @@ class HtmlReportTest {
         var page = open(new Records().make());
         assertEquals(5, texts(page, "//figure").size());
         assertEquals(5, texts(page, "//figure[h3][svg[@aria-label=../h3]]//details//table").size());
+        assertEquals(16, texts(open(Records.complete().make()), "//figure").size());
+        assertEquals(
+                16,
+                texts(
+                                open(Records.complete().make()),
+                                "//figure[h3][figcaption][.//*[local-name()='svg']/@aria-label]"
+                                        + "/details//table")
+                        .size());
         assertTrue(
                 texts(page, "//figure/h3").stream().allMatch(title -> title.matches(".*, (%|s)")));
     }
@@ -157,7 +137,7 @@ class HtmlReportTest {
         assertEquals(evil, texts(page, "//pre").getFirst());
         assertTrue(texts(page, "//section[@id='warnings']//bdi").contains(evil));
         assertTrue(texts(page, "//section[@id='layers']//th/bdi").contains(evil));
-        assertTrue(texts(page, "//section[@id='evaluation']//bdi").contains(evil));
+        assertTrue(texts(page, "//section[@id='quality']//bdi/@title").contains(evil));
         assertTrue(texts(page, "//dd/bdi").contains(evil));
         assertTrue(texts(page, "//dt/bdi").contains(evil));
         assertTrue(texts(page, "//dd//li/bdi").contains(evil));
@@ -220,7 +200,107 @@ class HtmlReportTest {
         records.evaluations = List.of(Records.evaluation(text, 1, 2, 0.1));
         records.command = text;
         records.warnings = List.of(text);
+        records.samples = List.of(new SampleFacts(text, text, text));
+        records.control = new ControlFacts(text, text, 0.1, Map.of(text, 0.1), 1);
+        records.environment = new EnvironmentFacts(text, text, text, text, 1);
+        records.layers =
+                records.layers.stream()
+                        .map(l -> Records.withSteps(l, 0.31, List.of(text, text + "2", "c", "d")))
+                        .toList();
         return records.make();
+    }
+
+    @Test
+    void tellsTheStoryOfAMethodOfSeveralSteps() {
+        var page = open(Records.complete().make());
+        String steps = section(page, "steps");
+        Records.STEPS.forEach(step -> assertTrue(steps.contains(step), step));
+        assertEquals(
+                Records.STEPS,
+                texts(page, "//section[@id='steps']/table/tbody/tr/th").stream().toList());
+        assertTrue(
+                texts(page, "//section[@id='steps']/table/tbody/tr[3]/td")
+                        .contains("2,786,910 (8.00 % of the kept)"),
+                steps);
+        assertEquals(
+                210,
+                texts(page, "//section[@id='steps']//*[@class='crowd']").size(),
+                "a thin line for each layer");
+        assertTrue(steps.contains("control, sparsegpt"), steps);
+    }
+
+    @Test
+    void drawsWeightsOfEveryModuleKindBeforeAndAfterEveryStep() {
+        var page = open(Records.complete().make());
+        String kinds = "//section[@id='weights']/details";
+        assertEquals(7, texts(page, kinds).size());
+        assertEquals(1, texts(page, kinds + "[@open]").size());
+        assertEquals(35, texts(page, kinds + "//*[local-name()='svg']").size());
+        assertEquals(
+                List.of("dense", "prune", "re-dense", "prune again", "adjust"),
+                texts(page, kinds + "[1]//h4"));
+        assertEquals(65, texts(page, kinds + "[1]//tbody/tr").size());
+    }
+
+    @Test
+    void putsTheControlBesideTheMethod() {
+        var page = open(Records.complete().make());
+        assertTrue(section(page, "headline").contains("control sparsegpt 28.91"));
+        assertTrue(
+                section(page, "headline")
+                        .contains(
+                                "Against the control, sparsegpt, on wiki.test.raw.gz: perplexity"
+                                        + " 27.10 beside 28.91, 18 % of its loss won back."),
+                section(page, "headline"));
+        assertTrue(
+                section(page, "headline")
+                        .contains(
+                                "over 7 tasks: accuracy 51.41 % beside 50.73 %, 40 % of its loss"
+                                        + " won back."),
+                section(page, "headline"));
+        assertTrue(section(page, "quality").contains("the base method alone"));
+        assertTrue(section(page, "layers").contains("% of the control's"));
+    }
+
+    @Test
+    void callsADifferenceNoiseWhenItIs() {
+        var page = open(Records.complete().make());
+        var verdicts = texts(page, "//section[@id='quality']//span[starts-with(@class,'is-')]");
+        assertEquals(
+                List.of(
+                        "worse (67.8 standard errors)",
+                        "worse (p < 0.001)",
+                        "worse (p < 0.001)",
+                        "worse (p < 0.001)",
+                        "worse (p = 0.004)",
+                        "noise (p = 0.310)",
+                        "noise (p = 0.930)",
+                        "better (p = 0.048)",
+                        "same"),
+                verdicts);
+        assertTrue(
+                section(page, "headline")
+                        .contains("better on 1, worse on 3, noise on 2, same on 1"),
+                section(page, "headline"));
+    }
+
+    @Test
+    void showsSamplesAndTheMachine() {
+        var page = open(Records.complete().make());
+        assertEquals(2, texts(page, "//section[@id='samples']/div").size());
+        assertTrue(section(page, "samples").contains("which lies on the Seine"));
+        assertTrue(section(page, "setting").contains("A Processor 9000 @ 2.40 GHz"));
+        assertTrue(section(open(new Records().make()), "setting").contains("not recorded"));
+    }
+
+    @Test
+    void whatARecordLacksLeavesNoHole() {
+        var page = open(new Records().make());
+        for (String id : List.of("steps", "weights", "samples", "warnings")) {
+            assertEquals(List.of(), texts(page, "//section[@id='" + id + "']"), id);
+        }
+        assertFalse(section(page, "headline").contains("ontrol"));
+        assertFalse(section(page, "quality").contains("ontrol"));
     }
 
     @Test
@@ -252,7 +332,7 @@ class HtmlReportTest {
         records.evaluations = List.of(Records.evaluation("perplexity:a.txt", 10, 11, null));
         var page = open(records.make());
         assertTrue(section(page, "headline").contains("standard error unknown"));
-        assertTrue(section(page, "evaluation").contains("unknown"));
+        assertTrue(section(page, "quality").contains("error unknown"));
     }
 
     @Test

@@ -80,8 +80,26 @@ class ModelCardTest {
     void resultsAreATable() throws IOException {
         assertTrue(
                 card().contains(
-                                "| wiki.test.raw.gz | perplexity | 18.97 | 27.10 | 0.31 | 140 of"
-                                        + " 140 windows of 2,048 tokens, BOS none |\n"));
+                                "| wiki.test.raw.gz | perplexity | 18.97 | 27.10 ± 0.31 | +42.9 % |"
+                                        + " error unknown | 140 of 140 windows of 2,048 tokens, BOS"
+                                        + " none |\n"));
+    }
+
+    @Test
+    void resultsNameTheControlAndTheSteps() throws IOException {
+        var complete = Records.complete();
+        records.evaluations = complete.evaluations;
+        records.control = complete.control;
+        records.layers = complete.layers;
+        String card = card();
+        assertTrue(
+                card.contains(
+                        "| piqa | acc | 68.44 % ± 1.08 | 64.31 % | 65.07 % ± 1.11 | -3.37 points ±"
+                                + " 0.89 | worse (p \\< 0.001) | 18 % of its loss won back | 1,838"
+                                + " questions, 0-shot, version 1 |\n"),
+                card);
+        assertTrue(card.contains("The control is `sparsegpt`: the base method alone"), card);
+        assertTrue(card.contains("- steps: `prune`, `re-dense`, `prune again`, `adjust`\n"), card);
     }
 
     @Test
@@ -134,7 +152,7 @@ class ModelCardTest {
     void aCardThatCannotBeReadIsNoLicence(String matter) throws IOException {
         sourceFolder("---\n" + matter + "\n---\n");
         assertFalse(yaml().has("license"));
-        assertTrue(card().contains("The source names no licence that could be read."));
+        assertTrue(card().contains("Its licence is unknown: ask the base model's authors."));
     }
 
     @Test
