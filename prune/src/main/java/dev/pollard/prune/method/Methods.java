@@ -71,11 +71,14 @@ public final class Methods {
                             Sds.PRESETS,
                             settings -> {
                                 var base = pruner(settings.get(Sds.BASE));
-                                var second = settings.get(Sds.SECOND);
-                                return Sds.of(
-                                        settings,
-                                        base,
-                                        second.equals("base") ? base : pruner(second));
+                                var second =
+                                        switch (settings.get(Sds.SECOND)) {
+                                            case "base" -> base;
+                                            // In the groups in which the mask will be adjusted.
+                                            case "wanda" -> new Wanda(base.comparison());
+                                            case String other -> pruner(other);
+                                        };
+                                return Sds.of(settings, base, second);
                             }));
 
     private Methods() {}

@@ -58,7 +58,7 @@ public record Sds(
                     "second",
                     "wanda",
                     Stream.concat(Stream.of("base"), Methods.PRUNERS.stream()).toList(),
-                    "prunes what was rebuilt");
+                    "prunes what was rebuilt; wanda in the groups of the base");
     static final Setting.Choice SCHEDULE =
             new Setting.Choice(
                     "schedule",

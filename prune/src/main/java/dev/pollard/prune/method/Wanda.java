@@ -1,5 +1,6 @@
 package dev.pollard.prune.method;
 
+import dev.pollard.prune.Comparison;
 import dev.pollard.prune.LayerContext;
 import dev.pollard.prune.LayerPruner;
 import dev.pollard.prune.LayerResult;
@@ -18,7 +19,14 @@ import java.util.Set;
 /// Removes the weights of the smallest `|W_ij| · √(mean x_j²)`: of every row, or of every N:M group
 /// of a row. Changes no other weight (Sun, Liu, Bair, Kolter: A Simple and Effective Pruning
 /// Approach for Large Language Models, arXiv 2306.11695).
-public record Wanda() implements LayerPruner, Method {
+///
+/// @param comparison which weights compete if a ratio is asked for: those of a row, in the paper
+public record Wanda(Comparison comparison) implements LayerPruner, Method {
+    /// As published.
+    public Wanda() {
+        this(new Comparison.Row());
+    }
+
     @Override
     public Set<Statistic> needs() {
         return Set.of(Statistic.INPUT_MEAN_SQUARE);
@@ -36,7 +44,7 @@ public record Wanda() implements LayerPruner, Method {
         Mask mask;
         try (var _ = Scope.open()) {
             Tensor importance = layer.weight().mul(Tensor.of(norms, norms.length)); // [out, in]
-            mask = comparison().largest(importance, sparsity);
+            mask = comparison.largest(importance, sparsity);
         }
         return new LayerResult(mask.applyTo(layer.weight()), mask, List.of());
     }
