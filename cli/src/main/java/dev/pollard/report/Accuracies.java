@@ -46,7 +46,7 @@ record Accuracies(List<Score> scores) {
         return scores.isEmpty() ? Optional.empty() : Optional.of(sum / scores.size());
     }
 
-    /// `-2.10 points`.
+    /// `-2.10 points`; empty if that cannot be said.
     String difference() {
         double points = 100 * (pruned() - dense());
         return Double.isFinite(points) ? String.format(Locale.ROOT, "%+.2f points", points) : "";

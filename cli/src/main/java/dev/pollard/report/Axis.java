@@ -38,6 +38,16 @@ record Axis(double low, double high, boolean logarithmic, List<Double> ticks) {
         return linear(least, most);
     }
 
+    /// From the least of the values to the most, or a little beyond: for marks, whose length says
+    /// nothing.
+    ///
+    /// @param values those that are not finite are left out
+    static Axis between(double... values) {
+        double least = Arrays.stream(values).filter(Double::isFinite).min().orElse(0);
+        double most = Arrays.stream(values).filter(Double::isFinite).max().orElse(1);
+        return least < most ? linear(least, most) : around(values);
+    }
+
     private static Axis linear(double least, double most) {
         double tick = tick(most - least);
         var ticks = new ArrayList<Double>();

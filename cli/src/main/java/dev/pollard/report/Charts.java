@@ -19,6 +19,7 @@ import java.util.function.ToDoubleFunction;
 final class Charts {
     static final int WIDTH = 400;
     private static final int LETTER = 6; // of a label
+    private static final double LINE = 14; // of labels below each other
     private static final double SLANT = Math.sqrt(0.5); // labels over columns stand at 45°
 
     private Charts() {}
@@ -43,8 +44,9 @@ final class Charts {
         double left = 6 + 7.0 * digits(grid);
         double top = overhang + 14;
         double cell = Math.clamp((WIDTH - left - overhang) / columns, 4, 60);
-        double height = grid.blocks().size() <= 12 ? 24 : 17;
         var scale = scale(grid, value);
+        boolean uniform = scale.edges().length == 2; // the legend says it; no cell needs room to
+        double height = grid.blocks().size() <= 12 ? 24 : uniform ? 8 : 17;
         var map =
                 drawing(title, WIDTH, top + height * grid.blocks().size() + 2)
                         .with("class", "map " + ramp);
@@ -56,8 +58,12 @@ final class Charts {
                             .with("transform", "rotate(-45 %s %s)".formatted(at(x), at(top - 6))));
         }
         double y = top;
+        int row = 0;
         for (var block : grid.blocks().entrySet()) {
-            map.add(label(block.getKey().toString(), left - 5, y + height / 2 + 4, "end"));
+            if (height > LINE || row % (int) Math.ceil(LINE / height) == 0) {
+                map.add(label(block.getKey().toString(), left - 5, y + height / 2 + 4, "end"));
+            }
+            row++;
             double x = left;
             for (String module : grid.modules()) {
                 var layer = block.getValue().get(module);
@@ -98,7 +104,7 @@ final class Charts {
         var cell =
                 element("g", element("title", layer.name() + ": " + words.apply(value)))
                         .add(rectangle(x, y, width, height).with("class", step));
-        if (LETTER * said.length() <= width) {
+        if (LETTER * said.length() <= width && height >= LINE - 1 || !finite) {
             cell.add(
                     label(said, x + width / 2, y + height / 2 + 4, "middle")
                             .with("class", "on-" + step));

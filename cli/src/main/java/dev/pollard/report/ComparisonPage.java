@@ -24,6 +24,8 @@ import java.util.function.Function;
 
 /// Several runs on one page: quality, size and time against sparsity, one line for each method.
 public final class ComparisonPage {
+    private static final int NAME = 100; // letters of a model's name in a heading
+
     private ComparisonPage() {}
 
     /// The text of the page.
@@ -42,7 +44,7 @@ public final class ComparisonPage {
         for (var group : groups) {
             sections.add(section(group, sections.size() + 1));
         }
-        var header = element("header", element("h1", foreign(title)));
+        var header = element("header", element("h1", foreign(title, NAME)));
         var body = new ArrayList<Element>(List.of(header));
         if (groups.size() > 1) {
             header.add(
@@ -61,7 +63,7 @@ public final class ComparisonPage {
     }
 
     private static Element section(Group group, int number) {
-        var section = element("section", element("h2", foreign(group.model())));
+        var section = element("section", element("h2", foreign(group.model(), NAME)));
         if (!group.sha256().isEmpty()) {
             section.add(
                     Page.lead(

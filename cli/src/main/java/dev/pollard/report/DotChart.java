@@ -22,7 +22,7 @@ record DotChart(String title, List<Score> scores) {
     Element drawing() {
         double bottom = TOP + ROW * scores.size();
         var axis =
-                Axis.around(
+                Axis.between(
                         scores.stream()
                                 .map(Score::facts)
                                 .flatMapToDouble(

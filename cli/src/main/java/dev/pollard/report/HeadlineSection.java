@@ -12,6 +12,8 @@ import java.util.List;
 /// What there is to know about a run at a glance: quality, size and speed, dense against pruned,
 /// and what that amounts to.
 final class HeadlineSection {
+    private static final int NAME = 80; // letters of a task's name
+
     private static final int SCORES = 2; // the others are in the table below
 
     private HeadlineSection() {}
@@ -72,7 +74,8 @@ final class HeadlineSection {
                                             + Figures.count(accuracies.scores().size(), "task")),
                             Figures.percent(accuracies.dense()),
                             Figures.percent(accuracies.pruned()),
-                            accuracies.difference() + "; " + accuracies.verdicts(),
+                            accuracies.difference(),
+                            accuracies.verdicts(),
                             accuracies
                                     .control()
                                     .map(mean -> "control " + Figures.percent(mean))
@@ -112,7 +115,7 @@ final class HeadlineSection {
                                         run.control() == null ? "" : run.control().name() + " ",
                                         score.control());
         return Page.tile(
-                foreign(score.metric() + " on " + score.task()),
+                foreign(score.metric() + " on " + score.task(), NAME),
                 score.dense(),
                 score.pruned(),
                 String.join(", ", parts),

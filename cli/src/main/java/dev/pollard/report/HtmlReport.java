@@ -19,6 +19,8 @@ import java.util.stream.Stream;
 ///
 /// Parts that the record lacks are left out, but for those whose lack is news.
 public final class HtmlReport {
+    private static final int NAME = 100; // letters of a model's name in a heading
+
     private HtmlReport() {}
 
     /// Writes `pollard/report.html`.
@@ -65,7 +67,7 @@ public final class HtmlReport {
     private static Element header(RunRecord run, LayerGrid grid) {
         return element(
                 "header",
-                element("h1", foreign(Figures.fileName(run.model().path()))),
+                element("h1", foreign(Figures.fileName(run.model().path()), NAME)),
                 element(
                         "p",
                         text("pruned with "),

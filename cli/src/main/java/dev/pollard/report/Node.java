@@ -61,6 +61,13 @@ sealed interface Node permits Node.Text, Node.Element {
         return element("bdi", text == null ? "" : text);
     }
 
+    /// The same with the middle left out if it is long; all of it is said to who points at it.
+    static Element foreign(String text, int most) {
+        String shortened = Figures.shortened(text, most);
+        var words = foreign(shortened);
+        return shortened.equals(text) ? words : words.with("title", text);
+    }
+
     /// The text of this piece.
     default String markup() {
         var out = new StringBuilder();

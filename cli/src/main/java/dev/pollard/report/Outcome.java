@@ -144,12 +144,14 @@ record Outcome(long removed, long prunedWeights, List<String> gained, List<Strin
             return;
         }
         String moved =
-                "Accuracy over %s went from %s to %s (%s): %s."
+                "Accuracy over %s went from %s to %s%s: %s."
                         .formatted(
                                 Figures.count(accuracies.scores().size(), "task"),
                                 Figures.percent(accuracies.dense()),
                                 Figures.percent(accuracies.pruned()),
-                                accuracies.difference(),
+                                accuracies.difference().isEmpty()
+                                        ? ""
+                                        : " (" + accuracies.difference() + ")",
                                 accuracies.verdicts());
         (accuracies.pruned() >= accuracies.dense() ? gained : notGained).add(moved);
     }

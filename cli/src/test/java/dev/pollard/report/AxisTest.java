@@ -20,6 +20,12 @@ class AxisTest {
     }
 
     @Test
+    void marksNeedNoZero() {
+        assertEquals(List.of(25.0, 30.0, 35.0, 40.0, 45.0), Axis.between(26, 44, Double.NaN).ticks());
+        assertEquals(0, Axis.between(5, 5).low());
+    }
+
+    @Test
     void decadesAreSeenAsRatios() {
         var axis = Axis.around(30, 1362, Double.NaN, Double.POSITIVE_INFINITY);
         assertTrue(axis.logarithmic());
