@@ -21,7 +21,8 @@ class AxisTest {
 
     @Test
     void marksNeedNoZero() {
-        assertEquals(List.of(25.0, 30.0, 35.0, 40.0, 45.0), Axis.between(26, 44, Double.NaN).ticks());
+        assertEquals(
+                List.of(25.0, 30.0, 35.0, 40.0, 45.0), Axis.between(26, 44, Double.NaN).ticks());
         assertEquals(0, Axis.between(5, 5).low());
     }
 

@@ -48,8 +48,7 @@ public final class TokenWindows {
     }
 
     /// Whether a sequence is kept from what a method fits to, so that the method can be judged by
-    /// it:
-    /// every eighth, and the last if there are fewer; none if there is only one.
+    /// it: every eighth, and the last if there are fewer; none if there is only one.
     ///
     /// @param index 0-based
     /// @param count of all sequences

@@ -22,8 +22,7 @@ import java.util.stream.Stream;
 /// passes through the model once.
 ///
 /// The blocks stay in memory while it writes, if they fit in what it may use; if not, every block
-/// is
-/// read again for every token, once for all sequences.
+/// is read again for every token, once for all sequences.
 final class TokenWriter {
     /// Sequences that go through the model together: some, for a step reads all weights whatever
     /// their number. Fixed, so that the text does not depend on the number of workers.

@@ -136,8 +136,7 @@ public final class Rows {
     }
 
     /// The rows that a segment sees in this stream, its own last: `[heads, count, width]` →
-    /// `[heads,
-    /// seen, width]`.
+    /// `[heads, seen, width]`.
     static Tensor seen(Segment segment, Tensor x) {
         int[] runs = segment.runs();
         var parts = new Tensor[runs.length / 2];

@@ -24,9 +24,8 @@ public record Allotment(List<Share> shares, List<String> notes) {
     }
 
     /// OWL: with `D'` the outliers `D` moved and scaled into `[0, 2 lambda]`, a block gives `asked
-    /// -
-    /// (D' - mean D')`. Every block counts once, whatever its size, as in the paper; so the ratios
-    /// have the mean `asked`. If all blocks have the same outliers, all give `asked`.
+    /// - (D' - mean D')`. Every block counts once, whatever its size, as in the paper; so the
+    /// ratios have the mean `asked`. If all blocks have the same outliers, all give `asked`.
     ///
     /// A ratio that would leave `[0, MOST]` is held at the bound, and the others move by one amount
     /// so that the mean stays.

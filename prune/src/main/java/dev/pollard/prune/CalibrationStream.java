@@ -229,8 +229,7 @@ final class CalibrationStream implements AutoCloseable {
     }
 
     /// Gathers what enters `layers` of a block that stays as it is, and sends the stream through
-    /// it,
-    /// both in one forward pass. Only for a stream without dense activations beside it.
+    /// it, both in one forward pass. Only for a stream without dense activations beside it.
     Map<String, LayerStats> captureOnTheWay(
             Block block, List<Linear> layers, Set<Statistic> needs) {
         var names = new HashSet<String>();

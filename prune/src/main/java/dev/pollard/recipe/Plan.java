@@ -215,8 +215,7 @@ public record Plan(
     }
 
     /// How many versions of a block its last step knows besides the dense one, its own included:
-    /// what
-    /// every pass before left, and every step of this.
+    /// what every pass before left, and every step of this.
     private static int keptAtOnce(Method method) {
         int most = 0;
         for (int p = 0; p < method.passes().size(); p++) {
@@ -253,8 +252,7 @@ public record Plan(
     }
 
     /// Floating-point operations of a run over `tokens` tokens, the control included: forward
-    /// passes,
-    /// Grams, and what the methods themselves say that they need.
+    /// passes, Grams, and what the methods themselves say that they need.
     double operations(
             ModelConfig config, long tokens, int length, Recipe.Pruning pruning, Method method) {
         double weights = layers.stream().mapToDouble(l -> (double) l.rows() * l.columns()).sum();

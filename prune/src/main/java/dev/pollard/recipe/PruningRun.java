@@ -245,8 +245,7 @@ public final class PruningRun implements AutoCloseable {
     }
 
     /// Seconds that pruning and the control will take, by count of operations and the rate that
-    /// this
-    /// machine reaches in [#PROBE_SECONDS].
+    /// this machine reaches in [#PROBE_SECONDS].
     public double estimatedSeconds() {
         try (var workers = new Workers(recipe.resources().threads())) {
             double rate = Plan.probe(model.config(), calibrationLength, workers, PROBE_SECONDS);

@@ -35,11 +35,10 @@ import java.util.regex.Pattern;
 ///
 /// `run.json` holds everything that decides the bytes of the result (hashes of weights and
 /// calibration ids among it); `allotment.json` what each block gives, if that took a pass over the
-/// model; `pass-P-block-B.safetensors` the new weights of a block in float32.
-/// The folder `control` inside is one of the same kind, for the method that this one is held
-/// against.
-/// Every file is written beside its place, forced to disk and renamed, so a file that exists is
-/// complete. One process at a time: the folder is locked while it is open.
+/// model; `pass-P-block-B.safetensors` the new weights of a block in float32. The folder `control`
+/// inside is one of the same kind, for the method that this one is held against. Every file is
+/// written beside its place, forced to disk and renamed, so a file that exists is complete. One
+/// process at a time: the folder is locked while it is open.
 public final class WorkFolder implements BlockStore, AutoCloseable {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final String REPORTS = "layers";

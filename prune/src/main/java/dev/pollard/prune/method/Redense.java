@@ -25,9 +25,8 @@ import java.util.Set;
 /// that results is dense and easy to prune.
 ///
 /// `W_r = argmin ‖W_d X_t − W X‖² + λ₁ ‖W‖₁ + λ₂ ‖W‖²`, started at W_s (Li et al., arXiv
-/// 2408.10473,
-/// eq. 3). Without the residue of W_s the minimum would be W_d itself, or near it: what holds W_r
-/// back is how far the solver goes.
+/// 2408.10473, eq. 3). Without the residue of W_s the minimum would be W_d itself, or near it: what
+/// holds W_r back is how far the solver goes.
 ///
 /// @param comparison which weights compete: those of the method that pruned
 /// @param data whose inputs the layer is rebuilt on

@@ -17,8 +17,7 @@ import java.util.Optional;
 import java.util.stream.Stream;
 
 /// Sparse-Dense-Sparse: prune, rebuild a dense model that stays near the sparse one, prune that,
-/// and
-/// adjust the weights that are left (Li et al.: Enhancing One-shot Pruned Pre-trained Language
+/// and adjust the weights that are left (Li et al.: Enhancing One-shot Pruned Pre-trained Language
 /// Models through Sparse-Dense-Sparse Mechanism, arXiv 2408.10473).
 ///
 /// 1. sparse: `W_s`, by any pruner of the catalogue;
@@ -27,8 +26,7 @@ import java.util.stream.Stream;
 ///    *original* dense layer.
 ///
 /// Steps 2 and 3 may be repeated. Without them, with the adjustment alone, it is the *control*:
-/// what
-/// SDS is worth is the difference to it.
+/// what SDS is worth is the difference to it.
 ///
 /// @param base prunes first
 /// @param second prunes what was rebuilt

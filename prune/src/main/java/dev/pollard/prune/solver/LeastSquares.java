@@ -11,9 +11,8 @@ import java.util.Random;
 /// `f(W) = ‖W_d X_t − W X‖² / tokens + λ ‖W − W_d‖²`
 ///
 /// for dense weights W_d, inputs X and the teacher's inputs X_t, mostly X itself. In the
-/// coordinates `V = W S` it is `tr(V A Vᵀ) − 2 tr(V Bᵀ)` and a constant, with A of [Normal] and
-/// `B = (W_d C + λ W_d) S⁻¹`, `C = X_t Xᵀ / tokens`; half its gradient is `V A − B`. So a step
-/// costs
+/// coordinates `V = W S` it is `tr(V A Vᵀ) − 2 tr(V Bᵀ)` and a constant, with A of [Normal] and `B
+/// = (W_d C + λ W_d) S⁻¹`, `C = X_t Xᵀ / tokens`; half its gradient is `V A − B`. So a step costs
 /// one product `[out, in] · [in, in]`, however many tokens there were.
 public final class LeastSquares {
     /// Steps after which [#approach] pulls harder.

@@ -105,8 +105,7 @@ final class Normal implements AutoCloseable {
     }
 
     /// `(A + μI)⁻¹ [in, in]` float32; made once for each μ, and freed with this. Float32 will do:
-    /// with
-    /// a μ that is worth the name the condition is some thousands.
+    /// with a μ that is worth the name the condition is some thousands.
     synchronized Tensor inverse(double mu) {
         return inverses.computeIfAbsent(
                 mu,
