@@ -41,8 +41,8 @@ final class StepSection {
                     LayerSection.map(
                             moved,
                             "Mask entries moved in every layer, %",
-                            "Share of the weights kept by the last step that the sparse step before"
-                                    + " had removed; blocks down, modules across",
+                            "Share of the weights kept by the last step that the first step had"
+                                    + " removed; blocks down, modules across",
                             "cool",
                             layer -> 100 * Story.moved(layer).orElseThrow()));
         }

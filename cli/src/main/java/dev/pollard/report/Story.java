@@ -91,7 +91,7 @@ record Story(List<Chapter> chapters, List<LayerFacts> layers) {
         return layer.steps().stream().filter(step -> step.step().equals(name)).findFirst();
     }
 
-    /// Share of a layer's kept weights that its last sparse step brought in.
+    /// Share of a layer's kept weights that its last sparse step keeps and its first did not.
     static OptionalDouble moved(LayerFacts layer) {
         return layer.steps().reversed().stream()
                 .filter(step -> step.maskMoved() != null)

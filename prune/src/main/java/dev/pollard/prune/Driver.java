@@ -498,9 +498,9 @@ public final class Driver {
                 .orElse(null);
     }
 
-    /// Weights that are kept now and were not by the last sparse step before; null without one.
+    /// Weights that are kept now and were not by the first sparse step; null without one.
     private static Long moved(List<Tensor> earlier, Mask mask, Sparsity sparsity) {
-        return earlier.reversed().stream()
+        return earlier.stream()
                 .map(Mask::ofNonZero)
                 .filter(before -> before.sparsity() > sparsity.fraction() / 2) // not a dense step
                 .findFirst()

@@ -12,7 +12,7 @@ import java.util.List;
 /// @param relativeError `‖X(W' - W)ᵀ‖² / ‖XWᵀ‖²` against the dense weight
 /// @param heldOutError the same on the sequences held out; null if there are none
 /// @param error how exactly the error was measured
-/// @param maskMoved weights kept that the last sparse step before removed; null if there is none
+/// @param maskMoved weights kept that the first sparse step removed; null if it is the first
 /// @param seconds of pruning
 /// @param notes fallbacks taken
 /// @param before values of the dense weights

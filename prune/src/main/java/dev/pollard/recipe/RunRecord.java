@@ -101,8 +101,8 @@ public record RunRecord(
     /// @param relativeError as for the layer
     /// @param heldOutError the same on calibration tokens that the step did not see; null if there
     ///     were none
-    /// @param maskMoved weights that the mask of this step keeps and that of the last sparse step
-    ///     before did not; null if there is no such step
+    /// @param maskMoved weights that the mask of this step keeps and that of the first sparse step
+    ///     did not; null if it is the first
     public record StepFacts(
             String step,
             double relativeError,
