@@ -196,10 +196,17 @@ final class EvalCommand implements Callable<Integer> {
                         measure.metric().key(),
                         number(measure.value()),
                         number(measure.standardError()),
-                        extent(outcome));
+                        extent(outcome) + rate(outcome));
             }
         }
         table.print(console);
+    }
+
+    private static String rate(EvaluationRun.Outcome outcome) {
+        double seconds = outcome.results().getFirst().seconds();
+        return outcome.questions()
+                .map(questions -> ", %.1f a second".formatted(questions.items().size() / seconds))
+                .orElse("");
     }
 
     private void printTwo(List<EvaluationRun.Outcome> outcomes) {

@@ -101,6 +101,7 @@ record Comparison(List<Group> groups) {
     private static SequencedMap<String, String> settings(RunRecord run) {
         var settings = new LinkedHashMap<String, String>();
         run.method().settings().forEach((name, value) -> settings.put(name, String.valueOf(value)));
+        settings.put("allocation", run.method().allocation());
         settings.put("inputs", run.method().inputs());
         settings.put("compute", run.method().compute());
         settings.put("seed", Long.toString(run.seed()));
