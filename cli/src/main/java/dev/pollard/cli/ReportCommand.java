@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.SequencedMap;
@@ -120,10 +121,12 @@ final class ReportCommand implements Callable<Integer> {
     private SequencedMap<String, RunRecord> read() throws IOException {
         boolean distinct = outs.stream().map(ReportCommand::name).distinct().count() == outs.size();
         var runs = new LinkedHashMap<String, RunRecord>();
+        var seen = new HashSet<Path>();
         for (Path out : outs) {
-            if (runs.put(distinct ? name(out) : out.toString(), read(out)) != null) {
+            if (Files.exists(out) && !seen.add(file(out).toRealPath())) {
                 throw new IllegalArgumentException("%s is given twice".formatted(out));
             }
+            runs.put(distinct ? name(out) : out.toString(), read(out));
         }
         return runs;
     }
@@ -138,15 +141,24 @@ final class ReportCommand implements Callable<Integer> {
         return folder.getFileName() == null ? folder.toString() : folder.getFileName().toString();
     }
 
-    private static RunRecord read(Path out) throws IOException {
-        if (!Files.exists(out)) {
-            throw new NoSuchFileException(out.toString());
+    /// The record that a user means by a folder or a file.
+    private static Path file(Path out) throws NoSuchFileException {
+        if (!Files.isDirectory(out)) {
+            return out;
         }
-        Path file = Files.isDirectory(out) ? out.resolve(RECORD) : out;
+        Path file = out.resolve(RECORD);
         if (!Files.exists(file)) {
             throw new NoSuchFileException(
                     out.toString(), null, "no %s in it: no output of a run".formatted(RECORD));
         }
+        return file;
+    }
+
+    private static RunRecord read(Path out) throws IOException {
+        if (!Files.exists(out)) {
+            throw new NoSuchFileException(out.toString());
+        }
+        Path file = file(out);
         RunRecord record;
         try {
             record = RunRecord.read(file);

@@ -1,8 +1,11 @@
 package dev.pollard.report;
 
+import java.text.DecimalFormat;
+import java.text.DecimalFormatSymbols;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 
 /// A scale of values with round ticks; its ends are ticks.
 ///
@@ -82,6 +85,16 @@ record Axis(double low, double high, boolean logarithmic, List<Double> ticks) {
                 }
             }
         }
+    }
+
+    /// A tick with as many decimals as the ticks need to be told apart.
+    String label(double tick) {
+        double step = ticks.size() < 2 ? 0 : ticks.get(1) - ticks.getFirst();
+        if (logarithmic || !(step >= 1e-4 && Math.abs(tick) < 1e7)) {
+            return Figures.brief(tick);
+        }
+        return new DecimalFormat("#,##0.######", DecimalFormatSymbols.getInstance(Locale.ROOT))
+                .format(tick);
     }
 
     /// Where a value stands: 0 at the low end, 1 at the high one.

@@ -206,7 +206,7 @@ final class Charts {
                 double y = y(tick);
                 drawing.add(
                         line(LEFT, y, RIGHT, y).with("class", "grid"),
-                        label(Figures.brief(tick), LEFT - 6, y + 4, "end"));
+                        label(values.label(tick), LEFT - 6, y + 4, "end"));
             }
             drawing.add(label("block", (LEFT + RIGHT) / 2, BOTTOM + 32, "middle"));
         }

@@ -257,7 +257,7 @@ public final class ComparisonPage {
                                 .mapToDouble(entry -> 100 * entry.run().sparsity())
                                 .toArray());
         return sparsities.ticks().stream()
-                .map(tick -> new Place(tick, Figures.brief(tick)))
+                .map(tick -> new Place(tick, sparsities.label(tick)))
                 .toList();
     }
 }

@@ -40,7 +40,7 @@ record DotChart(String title, List<Score> scores) {
             double x = x(axis, tick);
             drawing.add(
                     line(x, TOP, x, bottom).with("class", "grid"),
-                    label(Figures.brief(tick), x, bottom + 16, "middle"));
+                    label(axis.label(tick), x, bottom + 16, "middle"));
         }
         double y = TOP + ROW / 2;
         for (var score : scores) {

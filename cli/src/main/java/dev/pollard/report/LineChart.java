@@ -58,7 +58,7 @@ record LineChart(
             double y = y(axis, tick);
             drawing.add(
                     line(LEFT, y, RIGHT, y).with("class", "grid"),
-                    label(Figures.brief(tick), LEFT - 6, y + 4, "end"));
+                    label(axis.label(tick), LEFT - 6, y + 4, "end"));
         }
         int most = Math.max(4, (int) ((RIGHT - LEFT) / Math.max(1, places.size()) / 6.5));
         for (var place : places) {

@@ -69,7 +69,8 @@ class ReportCommandTest {
         String text = Files.readString(page);
         assertTrue(text.contains("2 runs of 2 base models"), text);
         assertTrue(text.contains("<bdi>" + b + "</bdi>"), text);
-        var twice = Run.of("report", a, a, "-o", folder.resolve("twice.html"));
+        Path again = a.resolve("pollard/report.json");
+        var twice = Run.of("report", a, b, again, "-o", folder.resolve("twice.html"));
         assertEquals(ExitCode.USAGE.code(), twice.code());
         assertTrue(twice.err().contains("given twice"), twice.err());
     }

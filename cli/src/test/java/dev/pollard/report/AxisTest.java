@@ -26,6 +26,21 @@ class AxisTest {
         assertEquals(0, Axis.between(5, 5).low());
     }
 
+    /// Two digits would call 4.25 and 4.3 the same.
+    @Test
+    void labelsHaveTheDigitsThatTicksNeed() {
+        var axis = Axis.between(4.1, 4.9);
+        assertEquals(
+                List.of("4", "4.2", "4.4", "4.6", "4.8", "5"),
+                axis.ticks().stream().map(axis::label).toList());
+        var quarters = Axis.between(1, 2);
+        assertEquals(
+                List.of("1", "1.25", "1.5", "1.75", "2"),
+                quarters.ticks().stream().map(quarters::label).toList());
+        var large = Axis.between(100_100, 100_900);
+        assertEquals("100,200", large.label(large.ticks().get(1)));
+    }
+
     @Test
     void decadesAreSeenAsRatios() {
         var axis = Axis.around(30, 1362, Double.NaN, Double.POSITIVE_INFINITY);
