@@ -41,13 +41,21 @@ import java.util.stream.Collectors;
 /// the last layer to prune are not loaded. A sequence's activations do not depend on which worker
 /// computed them, so the resumed run ends with the same bytes.
 public final class Driver {
+    private static final Set<Statistic> GRAMS =
+            EnumSet.of(Statistic.GRAM, Statistic.CROSS_GRAM, Statistic.DENSE_GRAM);
+
+    private static final Set<Statistic> KEPT = EnumSet.of(Statistic.INPUTS, Statistic.DENSE_INPUTS);
+
+    private static final Set<Statistic> DENSE =
+            EnumSet.of(Statistic.CROSS_GRAM, Statistic.DENSE_GRAM, Statistic.DENSE_INPUTS);
+
     /// @param inputs whose activations the layers see
     /// @param layers which modules to prune, by checkpoint name
     /// @param compute dtype of the products in the forward passes
     /// @param seed for methods that draw
     /// @param gramBytes how much memory the Grams of one block, and inputs that are kept, may take;
-    ///     if they need more, the
-    ///     layers are pruned in turns, at the price of further forward passes
+    ///     if they need more, the layers are pruned in turns, at the price of further forward
+    ///     passes
     /// @param spill folder for activations that shall not stay in memory
     public record Settings(
             Inputs inputs,
@@ -355,8 +363,7 @@ public final class Driver {
     }
 
     /// Cuts the layers of a block into groups whose Grams and kept inputs fit the budget: one
-    /// group, if it is
-    /// large enough. Layers that share a Gram stay together.
+    /// group, if it is large enough. Layers that share a Gram stay together.
     private List<List<Linear>> turns(List<Linear> layers, Set<Statistic> needs, long tokens) {
         if (layers.isEmpty() || !needs.contains(Statistic.GRAM)) {
             return List.of(layers);
@@ -396,14 +403,6 @@ public final class Driver {
         long copies = needs.contains(Statistic.HELD_OUT) ? 2 * workers + 1 : workers;
         return 12 * columns * columns * copies * grams + 4 * columns * tokens * kept;
     }
-
-    private static final Set<Statistic> GRAMS =
-            EnumSet.of(Statistic.GRAM, Statistic.CROSS_GRAM, Statistic.DENSE_GRAM);
-
-    private static final Set<Statistic> KEPT = EnumSet.of(Statistic.INPUTS, Statistic.DENSE_INPUTS);
-
-    private static final Set<Statistic> DENSE =
-            EnumSet.of(Statistic.CROSS_GRAM, Statistic.DENSE_GRAM, Statistic.DENSE_INPUTS);
 
     /// A layer's new weight, kept beyond the scope of the task that made it.
     private record Pruned(Tensor weight, LayerReport report) {}
@@ -473,7 +472,7 @@ public final class Driver {
                                     : moved(layer.earlier(), mask, sparsity),
                             (System.nanoTime() - start) / 1e9,
                             result.notes(),
-                            Histogram.of(layer.dense(), bound),
+                            layer.earlier().isEmpty() ? Histogram.of(layer.dense(), bound) : null,
                             Histogram.of(weight, bound));
             return new Pruned(scope.keep(weight), report);
         }

@@ -16,8 +16,8 @@ public interface LayerPruner {
     Set<Statistic> needs();
 
     /// Which weights compete for being kept.
-    default Comparison comparison() {
-        return new Comparison.Row();
+    default ComparisonGroup comparison() {
+        return new ComparisonGroup.Row();
     }
 
     /// What a layer `[rows, columns]` takes, roughly: for the plan of a run.

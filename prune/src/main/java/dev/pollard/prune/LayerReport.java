@@ -15,7 +15,7 @@ import java.util.List;
 /// @param maskMoved weights kept that the first sparse step removed; null if it is the first
 /// @param seconds of pruning
 /// @param notes fallbacks taken
-/// @param before values of the dense weights
+/// @param before values of the dense weights; null after the method's first step
 /// @param after values of the new weights, in the same bins
 public record LayerReport(
         String name,

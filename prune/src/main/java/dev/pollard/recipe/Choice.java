@@ -18,8 +18,7 @@ import java.util.function.IntFunction;
 ///
 /// @param pass that holds it
 /// @param losses mean negative log-likelihood of the candidates in nats per token, by pass;
-///     infinite
-///     if it was not finite
+///     infinite if it was not finite
 record Choice(int pass, SequencedMap<Integer, Double> losses) {
     /// @param model the dense one
     /// @param candidates passes, all blocks of which are in the store

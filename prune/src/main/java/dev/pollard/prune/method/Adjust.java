@@ -1,6 +1,6 @@
 package dev.pollard.prune.method;
 
-import dev.pollard.prune.Comparison;
+import dev.pollard.prune.ComparisonGroup;
 import dev.pollard.prune.Cost;
 import dev.pollard.prune.LayerContext;
 import dev.pollard.prune.LayerError;
@@ -34,7 +34,7 @@ import java.util.Set;
 /// @param relearns whether a layer that is not put back then learns from those tokens as well; not
 ///     if they are to judge the model, too
 record Adjust(
-        Comparison comparison,
+        ComparisonGroup comparison,
         int soft,
         int exact,
         Coordinates coordinates,

@@ -1,6 +1,6 @@
 package dev.pollard.prune.method;
 
-import dev.pollard.prune.Comparison;
+import dev.pollard.prune.ComparisonGroup;
 import dev.pollard.prune.LayerContext;
 import dev.pollard.prune.LayerPruner;
 import dev.pollard.prune.LayerResult;
@@ -28,8 +28,8 @@ public record Magnitude() implements LayerPruner, Method {
     }
 
     @Override
-    public Comparison comparison() {
-        return new Comparison.Matrix();
+    public ComparisonGroup comparison() {
+        return new ComparisonGroup.Matrix();
     }
 
     @Override

@@ -1,6 +1,6 @@
 package dev.pollard.prune.method;
 
-import dev.pollard.prune.Comparison;
+import dev.pollard.prune.ComparisonGroup;
 import dev.pollard.prune.Cost;
 import dev.pollard.prune.LayerContext;
 import dev.pollard.prune.LayerPruner;
@@ -28,7 +28,7 @@ record OnFit(LayerPruner pruner) implements LayerPruner {
     }
 
     @Override
-    public Comparison comparison() {
+    public ComparisonGroup comparison() {
         return pruner.comparison();
     }
 

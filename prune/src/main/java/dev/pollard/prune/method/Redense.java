@@ -1,6 +1,6 @@
 package dev.pollard.prune.method;
 
-import dev.pollard.prune.Comparison;
+import dev.pollard.prune.ComparisonGroup;
 import dev.pollard.prune.Cost;
 import dev.pollard.prune.LayerContext;
 import dev.pollard.prune.LayerPruner;
@@ -37,7 +37,7 @@ import java.util.Set;
 /// @param damping added to the diagonal of the Gram, as a fraction of its mean
 /// @param heldOut whether tokens are kept from it, on which what follows is judged
 record Redense(
-        Comparison comparison,
+        ComparisonGroup comparison,
         Data data,
         Solver solver,
         Coordinates coordinates,

@@ -1,6 +1,6 @@
 package dev.pollard.prune.method;
 
-import dev.pollard.prune.Comparison;
+import dev.pollard.prune.ComparisonGroup;
 import dev.pollard.prune.Cost;
 import dev.pollard.prune.LayerContext;
 import dev.pollard.prune.LayerPruner;
@@ -82,8 +82,8 @@ public record SparseGpt(double damping, int block) implements LayerPruner, Metho
     }
 
     @Override
-    public Comparison comparison() {
-        return new Comparison.Columns(block);
+    public ComparisonGroup comparison() {
+        return new ComparisonGroup.Columns(block);
     }
 
     /// Two Cholesky factors and an inverse in float64, and an update of the later columns by each.

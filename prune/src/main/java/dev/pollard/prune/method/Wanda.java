@@ -1,6 +1,6 @@
 package dev.pollard.prune.method;
 
-import dev.pollard.prune.Comparison;
+import dev.pollard.prune.ComparisonGroup;
 import dev.pollard.prune.LayerContext;
 import dev.pollard.prune.LayerPruner;
 import dev.pollard.prune.LayerResult;
@@ -21,10 +21,10 @@ import java.util.Set;
 /// Approach for Large Language Models, arXiv 2306.11695).
 ///
 /// @param comparison which weights compete if a ratio is asked for: those of a row, in the paper
-public record Wanda(Comparison comparison) implements LayerPruner, Method {
+public record Wanda(ComparisonGroup comparison) implements LayerPruner, Method {
     /// As published.
     public Wanda() {
-        this(new Comparison.Row());
+        this(new ComparisonGroup.Row());
     }
 
     @Override

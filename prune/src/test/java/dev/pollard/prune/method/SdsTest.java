@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.pollard.prune.Comparison;
+import dev.pollard.prune.ComparisonGroup;
 import dev.pollard.prune.LayerContext;
 import dev.pollard.prune.LayerError;
 import dev.pollard.prune.LayerPruner;
@@ -130,7 +130,8 @@ class SdsTest {
     // ---- keep ----
 
     private static Adjust adjust(boolean keepBest) {
-        return new Adjust(new Comparison.Row(), 0, 20, Coordinates.SCALED, 0.01, keepBest, true);
+        return new Adjust(
+                new ComparisonGroup.Row(), 0, 20, Coordinates.SCALED, 0.01, keepBest, true);
     }
 
     /// A layer pruned by magnitude, fitted to correlated inputs and judged by `heldOut`.
@@ -149,7 +150,9 @@ class SdsTest {
                         Optional.empty(),
                         Optional.of(split));
         Tensor weight =
-                new Comparison.Row().largest(plain.weight(), TWO_OF_FOUR).applyTo(plain.weight());
+                new ComparisonGroup.Row()
+                        .largest(plain.weight(), TWO_OF_FOUR)
+                        .applyTo(plain.weight());
         return new LayerContext("layer", weight, plain.dense(), List.of(weight), stats, 0);
     }
 

@@ -5,7 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.pollard.prune.Comparison;
+import dev.pollard.prune.ComparisonGroup;
 import dev.pollard.prune.Mask;
 import dev.pollard.prune.RandomLayer;
 import dev.pollard.prune.Sparsity;
@@ -317,7 +317,7 @@ class LeastSquaresTest {
         var layer = new Layer(8, 40, false);
         var sparsity = new Sparsity.SemiStructured(2, 4);
         var error = layer.error(Coordinates.SCALED, DAMPING);
-        LeastSquares.Projection pattern = v -> new Comparison.Row().nearest(v, sparsity);
+        LeastSquares.Projection pattern = v -> new ComparisonGroup.Row().nearest(v, sparsity);
         Tensor start = pattern.nearest(error.enter(layer.dense));
         double before = Double.POSITIVE_INFINITY;
         for (int steps : List.of(1, 12, 48)) {
@@ -389,11 +389,11 @@ class LeastSquaresTest {
     void stepsWithASoftMaskKeepThePattern(String name, String pattern) {
         var layer = new Layer(8, 40, false);
         var sparsity = Sparsity.parse(pattern);
-        Comparison comparison =
+        ComparisonGroup comparison =
                 switch (name) {
-                    case "matrix" -> new Comparison.Matrix();
-                    case "row" -> new Comparison.Row();
-                    default -> new Comparison.Columns(16);
+                    case "matrix" -> new ComparisonGroup.Matrix();
+                    case "row" -> new ComparisonGroup.Row();
+                    default -> new ComparisonGroup.Columns(16);
                 };
         var error = layer.error(Coordinates.SCALED, DAMPING);
         Tensor dense = error.enter(layer.dense);

@@ -12,7 +12,7 @@ import java.util.stream.IntStream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-class ComparisonTest {
+class ComparisonGroupTest {
     private static final int ROWS = 9;
     private static final int COLUMNS = 40;
 
@@ -45,11 +45,11 @@ class ComparisonTest {
         }
     }
 
-    private static Comparison named(String name) {
+    private static ComparisonGroup named(String name) {
         return switch (name) {
-            case "matrix" -> new Comparison.Matrix();
-            case "row" -> new Comparison.Row();
-            default -> new Comparison.Columns(16); // the last block is narrower
+            case "matrix" -> new ComparisonGroup.Matrix();
+            case "row" -> new ComparisonGroup.Row();
+            default -> new ComparisonGroup.Columns(16); // the last block is narrower
         };
     }
 

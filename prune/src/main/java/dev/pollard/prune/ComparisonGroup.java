@@ -8,15 +8,15 @@ import java.lang.foreign.ValueLayout;
 /// Which weights of a matrix compete with each other for being kept, where the pattern leaves it
 /// open: a ratio of the matrix may be a ratio of every row, or of every block of columns. In N:M
 /// patterns the group is the pattern's own.
-public sealed interface Comparison {
+public sealed interface ComparisonGroup {
     /// All weights of the matrix.
-    record Matrix() implements Comparison {}
+    record Matrix() implements ComparisonGroup {}
 
     /// The weights of one row.
-    record Row() implements Comparison {}
+    record Row() implements ComparisonGroup {}
 
     /// The weights of `width` consecutive columns, all rows together.
-    record Columns(int width) implements Comparison {}
+    record Columns(int width) implements ComparisonGroup {}
 
     /// `weight` with all but its largest entries set to zero, see [#largest].
     default Tensor nearest(Tensor weight, Sparsity sparsity) {
