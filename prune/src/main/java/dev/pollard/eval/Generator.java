@@ -1,5 +1,6 @@
 package dev.pollard.eval;
 
+import dev.pollard.model.NonFiniteLossException;
 import dev.pollard.model.Compute;
 import dev.pollard.model.Decoder;
 import dev.pollard.tensor.Workers;

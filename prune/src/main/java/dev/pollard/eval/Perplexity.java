@@ -1,6 +1,7 @@
 package dev.pollard.eval;
 
 import dev.pollard.data.TokenWindows;
+import dev.pollard.model.NonFiniteLossException;
 import dev.pollard.model.Block;
 import dev.pollard.model.Compute;
 import dev.pollard.model.Decoder;

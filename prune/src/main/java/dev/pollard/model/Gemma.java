@@ -14,7 +14,7 @@ final class Gemma implements Decoder {
     private final GemmaConfig config;
     private final Weights weights;
     private final Embedding embedding; // [vocabulary, hidden]
-    private final RmsNorm norm;
+    private final Tensor norm; // [hidden]
     private final Weights.Head head; // [vocabulary, hidden]
     private final Rotary rotary;
     private final Rotary windowRotary;
@@ -24,7 +24,7 @@ final class Gemma implements Decoder {
         this.config = config;
         this.weights = weights;
         this.embedding = weights.embedding("embed_tokens.weight");
-        this.norm = new RmsNorm(weights.resident("norm.weight").add_(1), config.epsilon());
+        this.norm = weights.resident("norm.weight");
         this.head = weights.head("lm_head.weight", "embed_tokens.weight");
         this.rotary = new Rotary(config.rope(), weights.residents());
         this.windowRotary = new Rotary(config.windowRope(), weights.residents());
@@ -50,7 +50,8 @@ final class Gemma implements Decoder {
     @Override
     public Tensor logits(Tensor x) {
         try (var scope = Scope.open()) {
-            Tensor logits = head.logits(norm.apply(x)); // [time, vocabulary]
+            Tensor normed = new RmsNorm(norm.add(1), config.epsilon()).apply(x);
+            Tensor logits = head.logits(normed); // [time, vocabulary]
             if (config.logitCap().isEmpty()) {
                 return scope.release(logits);
             }
@@ -96,7 +97,7 @@ final class Gemma implements Decoder {
         }
 
         private RmsNorm norm(Weights.InBlock in, String module) {
-            return new RmsNorm(in.vector(module + ".weight").add_(1), config.epsilon());
+            return new RmsNorm(in.vector(module + ".weight").add(1), config.epsilon());
         }
 
         @Override

@@ -50,7 +50,7 @@ public final class Model implements AutoCloseable {
         return new Model(Checkpoint.open(path));
     }
 
-    private static Decoder decoder(ModelConfig config, Weights weights) {
+    static Decoder decoder(ModelConfig config, Weights weights) {
         return switch (config) {
             case OptConfig opt -> new Opt(opt, weights);
             case LlamaConfig llama -> new Llama(llama, weights);

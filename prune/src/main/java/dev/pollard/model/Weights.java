@@ -6,18 +6,27 @@ import dev.pollard.format.MalformedFileException;
 import dev.pollard.tensor.Engine;
 import dev.pollard.tensor.Tensor;
 import java.io.UncheckedIOException;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.Supplier;
 
-/// Reads weights of a checkpoint into tensors: float32, `[out, in]`, checked to be finite.
+/// Reads weights of a checkpoint into tensors: float32, `[out, in]`, checked to be finite. Those
+/// that are held in memory already are taken as they are, to be read only.
 final class Weights {
     private static final long CHUNK = 1 << 18;
 
     private final Checkpoint checkpoint;
+    private final Map<String, Tensor> held;
     private final Residents residents = new Residents();
 
     Weights(Checkpoint checkpoint) {
+        this(checkpoint, Map.of());
+    }
+
+    /// @param held weights in memory, by name
+    Weights(Checkpoint checkpoint, Map<String, Tensor> held) {
         this.checkpoint = checkpoint;
+        this.held = held;
     }
 
     /// Where tensors go that live as long as the model.
@@ -27,24 +36,30 @@ final class Weights {
 
     /// A weight outside the blocks, for as long as the model is open.
     Tensor resident(String name) {
-        Entry entry = checkpoint.outside(name);
-        return residents.keep(() -> load(entry));
+        return resident(checkpoint.outside(name));
+    }
+
+    private Tensor resident(Entry entry) {
+        return held.containsKey(entry.name())
+                ? held.get(entry.name())
+                : residents.keep(() -> load(entry));
     }
 
     LayerNorm residentLayerNorm(String module, double epsilon) {
         return new LayerNorm(resident(module + ".weight"), resident(module + ".bias"), epsilon);
     }
 
-    /// The table of token embeddings, which stays in the file.
+    /// The table of token embeddings, which stays in the file unless it is held.
     Embedding embedding(String name) {
-        return new Embedding(checkpoint, checkpoint.outside(name));
+        Entry table = checkpoint.outside(name);
+        return new Embedding(checkpoint, table, Optional.ofNullable(held.get(table.name())));
     }
 
     /// The head: the weight of this name, or the embedding table. Read when it is first used.
     Head head(String name, String embedding) {
         boolean tied = checkpoint.config().tiedHead();
         Entry entry = tied ? checkpoint.outside(embedding) : checkpoint.named(name);
-        return new Head(() -> residents.keep(() -> load(entry)));
+        return new Head(() -> resident(entry));
     }
 
     /// The weights of one block, read into the current scope.
@@ -54,6 +69,9 @@ final class Weights {
 
     /// Reads a weight into the current scope.
     Tensor load(Entry entry) {
+        if (held.containsKey(entry.name())) {
+            return held.get(entry.name());
+        }
         var shape = entry.weight().shape();
         Tensor tensor = Tensor.empty(shape.sizes().stream().mapToLong(Long::longValue).toArray());
         checkpoint.read(entry, tensor.segment());

@@ -1,7 +1,7 @@
 package dev.pollard.recipe;
 
 import dev.pollard.data.TokenWindows;
-import dev.pollard.eval.NonFiniteLossException;
+import dev.pollard.model.NonFiniteLossException;
 import dev.pollard.eval.Perplexity;
 import dev.pollard.model.Decoder;
 import dev.pollard.prune.BlockStore;

@@ -2,7 +2,7 @@ package dev.pollard.recipe;
 
 import dev.pollard.eval.Decoding;
 import dev.pollard.eval.Generator;
-import dev.pollard.eval.NonFiniteLossException;
+import dev.pollard.model.NonFiniteLossException;
 import dev.pollard.eval.Perplexity;
 import dev.pollard.format.MalformedFileException;
 import dev.pollard.model.Compute;

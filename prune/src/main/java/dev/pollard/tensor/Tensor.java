@@ -4,7 +4,11 @@ import static org.bytedeco.pytorch.global.torch.ScalarType;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
+import java.util.List;
+import java.util.Optional;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.Pointer;
@@ -13,7 +17,6 @@ import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.DoubleOptional;
 import org.bytedeco.pytorch.PointerConsumer;
 import org.bytedeco.pytorch.Scalar;
-import org.bytedeco.pytorch.TensorArrayRefOptional;
 import org.bytedeco.pytorch.TensorOptional;
 import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.TensorVector;
@@ -664,30 +667,60 @@ public final class Tensor implements AutoCloseable {
 
     // ---- gradients ----
 
-    /// Marks a leaf whose gradient [#backward] shall compute.
+    /// Marks a leaf: what is computed from it is recorded, for [#gradients] to be asked of.
     public Tensor requireGradient() {
         t.set_requires_grad(true);
         return this;
     }
 
-    /// d this / d leaf for every leaf marked, added to what is there; this is one number.
-    public void backward() {
-        t.backward(
-                new org.bytedeco.pytorch.Tensor(),
-                new BoolOptional(),
-                false,
-                new TensorArrayRefOptional());
+    /// d this / d input for every input, this being one number. Frees what was recorded.
+    ///
+    /// Nothing is left in the inputs, so several threads may ask for gradients of the same leaves.
+    ///
+    /// @return in the order of the inputs; empty for one that this does not depend on
+    public List<Optional<Tensor>> gradients(List<Tensor> inputs) {
+        return gradients(new TensorVector(), inputs);
     }
 
-    /// The gradient that [#backward] left.
+    /// `Σ gradient ∘ d this / d input` for every input. Frees what was recorded.
     ///
-    /// @throws IllegalStateException if there is none
-    public Tensor gradient() {
-        var gradient = t.grad();
-        if (!gradient.defined()) {
-            throw new IllegalStateException("no gradient: backward() did not reach this tensor");
+    /// @param gradient of what is differentiated with respect to this; of this tensor's shape
+    /// @return in the order of the inputs; empty for one that this does not depend on
+    public List<Optional<Tensor>> gradients(Tensor gradient, List<Tensor> inputs) {
+        return gradients(new TensorVector(gradient.t), inputs);
+    }
+
+    private List<Optional<Tensor>> gradients(TensorVector gradient, List<Tensor> inputs) {
+        if (!needsGradient()) {
+            return Collections.nCopies(inputs.size(), Optional.empty());
         }
-        return new Tensor(gradient);
+        var leaves =
+                new TensorVector(
+                        inputs.stream()
+                                .map(Tensor::handle)
+                                .toArray(org.bytedeco.pytorch.Tensor[]::new));
+        var found =
+                torch.grad(
+                        new TensorVector(t), leaves, gradient, new BoolOptional(), false, true);
+        var gradients = new ArrayList<Optional<Tensor>>();
+        for (int i = 0; i < inputs.size(); i++) {
+            var g = found.get(i);
+            // What the vector holds dies with it; the copy shares the numbers.
+            gradients.add(
+                    g.defined()
+                            ? Optional.of(new Tensor(new org.bytedeco.pytorch.Tensor(g)))
+                            : Optional.empty());
+        }
+        return gradients;
+    }
+
+    /// Not an id: a row of [#crossEntropy] that does not count.
+    public static final int NO_ID = -100;
+
+    /// Mean over the rows of `-log softmax(this)[id]`: this `[rows, n]`, one of `ids [rows]` a row,
+    /// or [#NO_ID].
+    public Tensor crossEntropy(Tensor ids) {
+        return new Tensor(torch.cross_entropy_loss(t, ids.t));
     }
 
     /// The same values, cut off from the computation that made them.
@@ -706,7 +739,7 @@ public final class Tensor implements AutoCloseable {
         return "Tensor" + Arrays.toString(shape());
     }
 
-    /// Whether operations on this tensor must be recorded for [#backward].
+    /// Whether operations on this tensor must be recorded for [#gradients].
     private boolean needsGradient() {
         return t.requires_grad();
     }

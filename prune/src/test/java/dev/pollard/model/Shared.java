@@ -10,15 +10,15 @@ import java.util.Map;
 import java.util.SequencedMap;
 
 /// The shared fixtures, and golden files read into the heap.
-final class Shared {
+public final class Shared {
     static final Path ROOT = Path.of(System.getProperty("pollard.shared"));
-    static final Path MODELS = ROOT.resolve("fixtures/models");
+    public static final Path MODELS = ROOT.resolve("fixtures/models");
     static final Path GGUF = ROOT.resolve("fixtures/gguf");
 
     private Shared() {}
 
     /// All tensors of a golden file, widened to float32.
-    static Map<String, float[]> golden(Path file) throws IOException {
+    public static Map<String, float[]> golden(Path file) throws IOException {
         try (var opened = SafetensorsFile.open(file)) {
             SequencedMap<String, TensorView> tensors = opened.tensors();
             Map<String, float[]> values = new HashMap<>();
@@ -28,7 +28,7 @@ final class Shared {
     }
 
     /// Row `index` of `[rows, length]` token ids.
-    static int[] ids(float[] table, int rows, int index) {
+    public static int[] ids(float[] table, int rows, int index) {
         int length = table.length / rows;
         int[] ids = new int[length];
         for (int t = 0; t < length; t++) {
@@ -42,7 +42,7 @@ final class Shared {
         return Arrays.copyOfRange(table, index * length, (index + 1) * length);
     }
 
-    static double distance(float[] a, float[] b) {
+    public static double distance(float[] a, float[] b) {
         if (a.length != b.length) {
             throw new AssertionError(a.length + " values, not " + b.length);
         }

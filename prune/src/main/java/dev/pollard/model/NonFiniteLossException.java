@@ -1,4 +1,4 @@
-package dev.pollard.eval;
+package dev.pollard.model;
 
 /// A loss is NaN or infinite: the model is broken, and a mean would hide where.
 public final class NonFiniteLossException extends ArithmeticException {
