@@ -74,6 +74,14 @@ final class MethodsCommand implements Callable<Integer> {
             console.raw(line);
         }
         console.raw("Gathers " + gathered(method.needs()));
+        method.domainPass()
+                .ifPresent(
+                        pass ->
+                                console.raw(
+                                        "Takes gradients of the loss on the text of --domain"
+                                                + (pass.orCalibration()
+                                                        ? ", or else of --calib"
+                                                        : "")));
         if (!method.settings().isEmpty()) {
             console.raw("");
             var table = new Table("SETTING", ">DEFAULT", "MEANING");
@@ -89,7 +97,7 @@ final class MethodsCommand implements Callable<Integer> {
 
     private static String gathered(Set<Statistic> needs) {
         return needs.isEmpty()
-                ? "nothing: no calibration text is read"
+                ? "nothing of the layers' inputs"
                 : needs.stream()
                         .map(
                                 statistic ->

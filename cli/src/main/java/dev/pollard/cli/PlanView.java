@@ -2,6 +2,7 @@ package dev.pollard.cli;
 
 import dev.pollard.recipe.PruningRun;
 import dev.pollard.report.Figures;
+import dev.pollard.train.GradientPass.Activations;
 
 /// What `run --dry-run` shows.
 final class PlanView {
@@ -39,6 +40,15 @@ final class PlanView {
         row(needs, "solver", memory.solver(), "");
         row(needs, "forward", memory.forward(), "");
         row(needs, "evaluation", memory.evaluation(), "instead of activations, Grams and solver");
+        if (memory.gradients() > 0) {
+            row(
+                    needs,
+                    "gradients",
+                    memory.gradients(),
+                    plan.activations() == Activations.KEPT
+                            ? "all weights and two numbers for each of a domain, instead of what is above"
+                            : "the same, activations computed again on the way back: memory is short");
+        }
         row(needs, "peak memory", memory.peak(), "");
         row(
                 needs,

@@ -220,6 +220,31 @@ final class RunCommand implements Callable<Integer> {
     private Sampling sampling;
 
     @Option(
+            names = "--domain",
+            order = 24,
+            paramLabel = "NAME=FILE[:field][@WEIGHT]",
+            description =
+                    "Text of what the model shall serve, for methods that take gradients (dpruner,"
+                            + " taylor). Repeatable: scores of several domains add up by their"
+                            + " weights.")
+    private List<String> domains = List.of();
+
+    @Option(
+            names = "--domain-samples",
+            order = 25,
+            paramLabel = "N",
+            defaultValue = "128",
+            description = "Sequences of each domain. Default: ${DEFAULT-VALUE}")
+    private int domainSamples;
+
+    @Option(
+            names = "--domain-length",
+            order = 26,
+            paramLabel = "TOKENS",
+            description = "Tokens of each. Default: as --calib-length")
+    private Integer domainLength;
+
+    @Option(
             names = "--eval",
             order = 30,
             paramLabel = "TASK[,TASK…]",
@@ -431,6 +456,7 @@ final class RunCommand implements Callable<Integer> {
                         samples,
                         optional(calibrationLength),
                         sampling == Sampling.RANDOM),
+                new Recipe.Domains(domains, domainSamples, optional(domainLength)),
                 new Recipe.Evaluation(
                         tasks,
                         optional(evaluationLength),
@@ -505,6 +531,11 @@ final class RunCommand implements Callable<Integer> {
         options.put("calib-samples", samples);
         options.put("calib-length", run.calibrationLength());
         options.put("calib-sampling", sampling.name().toLowerCase(Locale.ROOT));
+        put(options, "domain", domains);
+        if (!domains.isEmpty()) {
+            options.put("domain-samples", domainSamples);
+            options.put("domain-length", run.domainLength());
+        }
         put(options, "eval", evaluations);
         options.put("eval-length", run.evaluationLength());
         put(options, "eval-limit", evaluationLimit);

@@ -15,6 +15,7 @@ final class RunScreen implements RunListener, AutoCloseable {
     private final String method;
     private Progress progress; // of what goes on, or null
     private String evaluation = ""; // whose progress that is
+    private String gradients = ""; // what is done with them, while they are taken
     private double errors; // summed over blocks
     private int blocks; // pruned so far
 
@@ -64,6 +65,27 @@ final class RunScreen implements RunListener, AutoCloseable {
                     blocks = 0;
                 }
             }
+            case RunEvent.SamplesDone samples -> {
+                String task =
+                        "%s %d/%d".formatted(samples.what(), samples.pass() + 1, samples.passes());
+                if (!task.equals(gradients)) {
+                    close();
+                    gradients = task;
+                    progress =
+                            new Progress(
+                                    console,
+                                    output,
+                                    options,
+                                    task,
+                                    "sample",
+                                    samples.total(),
+                                    0,
+                                    1);
+                }
+                while (progress.done() < samples.done()) {
+                    progress.advance(Map.of("loss", "%.4f".formatted(samples.loss())));
+                }
+            }
             case RunEvent.LayerDone(var layer) ->
                     layer.notes().forEach(note -> progress.note(layer.name() + ": " + note));
             case RunEvent.BlockDone done -> {
@@ -111,6 +133,7 @@ final class RunScreen implements RunListener, AutoCloseable {
             progress.close();
             progress = null;
             evaluation = "";
+            gradients = "";
         }
     }
 }

@@ -29,13 +29,14 @@ final class Missing {
                 words(r.pattern()),
                 r.seed(),
                 calibration(r.calibration()),
+                list(r.domains()).stream().map(Missing::domain).toList(),
                 list(r.layers()).stream().map(Missing::layer).toList(),
                 r.sparsity(),
                 list(r.evaluations()).stream().map(Missing::evaluation).toList(),
                 list(r.samples()).stream().map(Missing::sample).toList(),
                 r.control() == null ? null : control(r.control()),
                 r.size() == null ? new Size(0, 0) : r.size(),
-                r.seconds() == null ? new Seconds(0, 0, 0, 0, 0, 0, 0, 0, 0) : r.seconds(),
+                r.seconds() == null ? new Seconds(0, 0, 0, 0, 0, 0, 0, 0, 0, 0) : r.seconds(),
                 r.peakRssBytes(),
                 r.environment() == null ? null : environment(r.environment()),
                 list(r.warnings()));
@@ -75,6 +76,16 @@ final class Missing {
                         c.length(),
                         c.tokens(),
                         words(c.sha256()));
+    }
+
+    private static RunRecord.DomainFacts domain(RunRecord.DomainFacts d) {
+        return new RunRecord.DomainFacts(
+                words(d.name()),
+                words(d.source()),
+                d.weight(),
+                d.sequences(),
+                d.length(),
+                words(d.sha256()));
     }
 
     private static RunRecord.LayerFacts layer(RunRecord.LayerFacts l) {

@@ -41,7 +41,9 @@ final class SettingSection {
         var calibration = element("dl");
         var facts = run.calibration();
         if (facts.sequences() == 0) {
-            Page.fact(calibration, "Text", text("none: the method saw no data"));
+            String none = "none: the method saw no data";
+            Page.fact(
+                    calibration, "Text", text(run.domains().isEmpty() ? none : "that of domains"));
         } else {
             var sources = element("ul");
             facts.source().forEach(source -> sources.add(element("li", foreign(source))));
@@ -57,6 +59,19 @@ final class SettingSection {
                                             Figures.count(facts.length()))));
             Page.fact(calibration, "Tokens", text(Figures.count(facts.tokens())));
             Page.fact(calibration, "SHA-256 of the ids", Page.hash(facts.sha256()));
+        }
+        for (var domain : run.domains()) {
+            Page.fact(
+                    calibration,
+                    "Domain",
+                    foreign(
+                            "%s: %s, %s × %s tokens, weight %s"
+                                    .formatted(
+                                            domain.name(),
+                                            domain.source(),
+                                            Figures.count(domain.sequences()),
+                                            Figures.count(domain.length()),
+                                            Figures.number(domain.weight()))));
         }
         return Page.section(
                 "setting",
@@ -100,6 +115,7 @@ final class SettingSection {
         var phases = new LinkedHashMap<String, Double>();
         phases.put("load", seconds.load());
         phases.put("capture", seconds.capture());
+        phases.put("gradients", seconds.gradients());
         phases.put("prune", seconds.prune());
         phases.put("propagate", seconds.propagate());
         phases.put("commit", seconds.commit());

@@ -47,6 +47,11 @@ public final class TokenWindows {
         return ids[index];
     }
 
+    /// The ids of all windows, `[window][length]`. The caller does not change them.
+    public int[][] all() {
+        return ids.clone();
+    }
+
     /// Whether a sequence is kept from what a method fits to, so that the method can be judged by
     /// it: every eighth, and the last if there are fewer; none if there is only one.
     ///

@@ -1,8 +1,8 @@
 package dev.pollard.eval;
 
-import dev.pollard.model.NonFiniteLossException;
 import dev.pollard.model.Compute;
 import dev.pollard.model.Decoder;
+import dev.pollard.model.NonFiniteLossException;
 import dev.pollard.tensor.Workers;
 import dev.pollard.tokenizer.Tokenizer;
 import java.util.ArrayList;

@@ -1,10 +1,10 @@
 package dev.pollard.eval;
 
 import dev.pollard.data.TokenWindows;
-import dev.pollard.model.NonFiniteLossException;
 import dev.pollard.model.Block;
 import dev.pollard.model.Compute;
 import dev.pollard.model.Decoder;
+import dev.pollard.model.NonFiniteLossException;
 import dev.pollard.model.Tap;
 import dev.pollard.tensor.Engine;
 import dev.pollard.tensor.Scope;

@@ -1,11 +1,11 @@
 package dev.pollard.eval;
 
-import dev.pollard.model.NonFiniteLossException;
 import dev.pollard.model.Block;
 import dev.pollard.model.Compute;
 import dev.pollard.model.Decoder;
 import dev.pollard.model.KeyValues;
 import dev.pollard.model.Linear;
+import dev.pollard.model.NonFiniteLossException;
 import dev.pollard.model.Rows;
 import dev.pollard.model.Tap;
 import dev.pollard.tensor.Engine;

@@ -9,7 +9,8 @@ import java.util.Map;
 import java.util.SequencedMap;
 import java.util.function.Predicate;
 
-/// The weights of a model in memory, float32, to be differentiated and changed; and the decoder that
+/// The weights of a model in memory, float32, to be differentiated and changed; and the decoder
+/// that
 /// computes with them.
 ///
 /// A block of this [#decoder] costs nothing to load, and sees the weights as they are at that time.

@@ -10,8 +10,18 @@ import java.util.Optional;
 public interface BlockStore {
     /// What one pass made of one block.
     ///
-    /// @param weights `[out, in]` float32 by module name
-    record Committed(Map<String, Tensor> weights, List<LayerReport> reports) {}
+    /// @param weights `[out, in]` float32 by module name; those that the pass left as they were may
+    ///     be missing, but not after a method's last pass
+    /// @param findings for passes to come, by module name
+    record Committed(
+            Map<String, Tensor> weights,
+            Map<String, Findings> findings,
+            List<LayerReport> reports) {
+        /// Weights alone.
+        public Committed(Map<String, Tensor> weights, List<LayerReport> reports) {
+            this(weights, Map.of(), reports);
+        }
+    }
 
     /// Keeps a finished block: after the return it survives a crash, before it nothing of it is
     /// seen.

@@ -13,6 +13,7 @@ import dev.pollard.stats.Tokens;
 import dev.pollard.tensor.Scope;
 import dev.pollard.tensor.Tensor;
 import dev.pollard.tensor.Workers;
+import dev.pollard.train.GradientPass.Activations;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -57,13 +58,26 @@ public final class Driver {
     ///     if they need more, the layers are pruned in turns, at the price of further forward
     ///     passes
     /// @param spill folder for activations that shall not stay in memory
+    /// @param activations what becomes of them between the way there and the way back
     public record Settings(
             Inputs inputs,
             Predicate<String> layers,
             Compute compute,
             long seed,
             long gramBytes,
-            Optional<Path> spill) {}
+            Optional<Path> spill,
+            Activations activations) {
+        /// For methods that take no gradients.
+        public Settings(
+                Inputs inputs,
+                Predicate<String> layers,
+                Compute compute,
+                long seed,
+                long gramBytes,
+                Optional<Path> spill) {
+            this(inputs, layers, compute, seed, gramBytes, spill, Activations.KEPT);
+        }
+    }
 
     /// Rounds a weight to what the output file will hold, so that what is propagated is what is
     /// saved.
@@ -75,6 +89,7 @@ public final class Driver {
     /// @param layers every pruned layer in order, those taken from the store included
     public record Result(List<LayerReport> layers, Timings timings) {}
 
+    private final Model model;
     private final Decoder decoder;
     private final BitSet blocks; // those with a layer to prune
     private final Method method;
@@ -96,6 +111,7 @@ public final class Driver {
             Workers workers,
             BlockStore store,
             Consumer<RunEvent> listener) {
+        this.model = model;
         this.decoder = model.decoder();
         this.blocks = new BitSet();
         model.checkpoint().prunable().stream()
@@ -112,19 +128,43 @@ public final class Driver {
 
     /// Prunes; the new weights are in the store afterwards.
     ///
-    /// @param calibration token ids `[sequences][time]`, all of one length; may be empty if the
-    ///     method needs no statistics
+    /// @param texts what the method needs of them
     /// @throws IOException if the store cannot be read or written
     /// @throws InvariantException if a method broke its promise
-    public Result run(int[][] calibration) throws IOException {
+    /// @throws dev.pollard.model.NonFiniteLossException if a gradient's loss is not finite
+    public Result run(Texts texts) throws IOException {
         var reports = new ArrayList<LayerReport>();
         var passes = method.passes();
         for (int p = 0; p < passes.size(); p++) {
             switch (passes.get(p)) {
-                case Sweep sweep -> reports.addAll(sweep(sweep, p, passes.size(), calibration));
+                case Sweep sweep ->
+                        reports.addAll(sweep(sweep, p, passes.size(), texts.of(sweep.source())));
+                case DomainPass domains -> differentiate(domains, p, passes.size(), texts);
             }
         }
         return new Result(List.copyOf(reports), watch.timings());
+    }
+
+    private void differentiate(DomainPass pass, int index, int passes, Texts texts)
+            throws IOException {
+        if (blocks.stream().allMatch(b -> store.isCommitted(index, b))) {
+            return;
+        }
+        var domains =
+                texts.domains().isEmpty() && pass.orCalibration()
+                        ? List.of(new Texts.Domain("calibration", 1, texts.calibration()))
+                        : texts.domains();
+        watch.time(
+                Phase.GRADIENTS,
+                () -> {
+                    try (var gradients =
+                            new DomainGradients(
+                                    pass, index, passes, model, settings, workers, store,
+                                    listener)) {
+                        gradients.run(domains);
+                    }
+                    return null;
+                });
     }
 
     private List<LayerReport> sweep(Sweep sweep, int pass, int passes, int[][] calibration)
@@ -229,7 +269,10 @@ public final class Driver {
                 block.linears().stream().filter(l -> settings.layers().test(l.name())).toList();
         var work = new Work(layers);
         for (int p = 0; p < pass; p++) {
-            work.add(store.load(p, index).orElseThrow().weights());
+            work.add(store.load(p, index).orElseThrow());
+        }
+        if (pass > 0) {
+            work.start(sweep.start());
         }
         var entered = work.now();
         replace(block, entered);
@@ -245,7 +288,12 @@ public final class Driver {
                 try {
                     for (int s : steps) {
                         for (var done : pruneTurn(sweep, s, pass, turn, work, stats)) {
-                            work.add(done.report().name(), scope.adopt(done.weight()));
+                            String name = done.report().name();
+                            work.add(
+                                    name,
+                                    done.unchanged() ? work.now(name) : scope.adopt(done.weight()));
+                            done.findings().byName().values().forEach(scope::adopt);
+                            work.found.merge(name, done.findings(), Findings::with);
                             reports.add(done.report());
                         }
                     }
@@ -263,7 +311,10 @@ public final class Driver {
             }
             propagate(next.get(), block);
         }
-        var finished = new BlockStore.Committed(work.now(), reports);
+        boolean last = pass == method.passes().size() - 1;
+        var finished =
+                new BlockStore.Committed(
+                        last ? work.now() : work.changed(entered), work.found, reports);
         watch.time(
                 Phase.COMMIT,
                 () -> {
@@ -277,6 +328,8 @@ public final class Driver {
     private static final class Work {
         final Map<String, Tensor> dense = new LinkedHashMap<>();
         final Map<String, List<Tensor>> earlier = new LinkedHashMap<>();
+        final Map<String, Findings> known = new LinkedHashMap<>(); // from passes before
+        final Map<String, Findings> found = new LinkedHashMap<>(); // in this pass
 
         Work(List<Linear> layers) {
             for (var layer : layers) {
@@ -285,12 +338,23 @@ public final class Driver {
             }
         }
 
-        void add(Map<String, Tensor> weights) {
-            weights.forEach(this::add);
+        void add(BlockStore.Committed pass) {
+            pass.weights().forEach(this::add);
+            pass.findings()
+                    .forEach((layer, findings) -> known.merge(layer, findings, Findings::with));
         }
 
         void add(String layer, Tensor weight) {
             earlier.get(layer).add(weight);
+        }
+
+        void start(Sweep.Start start) {
+            switch (start) {
+                case AS_LEFT -> {}
+                case DENSE -> dense.forEach(this::add);
+                case TUNED ->
+                        known.forEach((name, found) -> add(name, found.tuned().orElseThrow()));
+            }
         }
 
         Tensor now(String layer) {
@@ -302,6 +366,13 @@ public final class Driver {
             var now = new LinkedHashMap<String, Tensor>();
             dense.keySet().forEach(layer -> now.put(layer, now(layer)));
             return now;
+        }
+
+        /// Those of [#now] that are others than `before`.
+        Map<String, Tensor> changed(Map<String, Tensor> before) {
+            var changed = now();
+            changed.entrySet().removeIf(now -> before.get(now.getKey()) == now.getValue());
+            return changed;
         }
     }
 
@@ -341,9 +412,29 @@ public final class Driver {
         for (var pass : method.passes()) {
             switch (pass) {
                 case Sweep sweep -> sweep.steps().forEach(step -> needs.addAll(step.needs()));
+                case DomainPass _ -> {}
             }
         }
         return needs;
+    }
+
+    /// The pass of `method` that takes gradients, if there is one.
+    public static Optional<DomainPass> domainPass(Method method) {
+        return method.passes().stream()
+                .filter(DomainPass.class::isInstance)
+                .map(DomainPass.class::cast)
+                .findFirst();
+    }
+
+    /// Whether a sweep of `method` gathers statistics of calibration text and of domains together.
+    public static boolean mixesTexts(Method method) {
+        return method.passes().stream()
+                .anyMatch(
+                        pass ->
+                                pass instanceof Sweep sweep
+                                        && sweep.source() == Texts.Source.BOTH
+                                        && sweep.steps().stream()
+                                                .anyMatch(step -> !step.needs().isEmpty()));
     }
 
     /// Whether a run with these statistics needs the activations of the dense model beside its own.
@@ -404,8 +495,14 @@ public final class Driver {
         return 12 * columns * columns * copies * grams + 4 * columns * tokens * kept;
     }
 
-    /// A layer's new weight, kept beyond the scope of the task that made it.
-    private record Pruned(Tensor weight, LayerReport report) {}
+    /// What became of a layer, kept beyond the scope of the task that made it.
+    ///
+    /// @param weight null if it is the one that the step was given
+    private record Pruned(Tensor weight, Findings findings, LayerReport report) {
+        boolean unchanged() {
+            return weight == null;
+        }
+    }
 
     private List<Pruned> pruneTurn(
             Sweep sweep,
@@ -430,6 +527,7 @@ public final class Driver {
                                         work.now(name),
                                         work.dense.get(name),
                                         work.earlier.get(name),
+                                        work.known.getOrDefault(name, Findings.NONE),
                                         stats.getOrDefault(name, LayerStats.NONE),
                                         settings.seed());
                         tasks.add(() -> pruneLayer(context, sweep, step, pass));
@@ -451,7 +549,9 @@ public final class Driver {
             var sparsity = sparsities.apply(layer.name());
             var result = pruner.prune(layer, sparsity);
             Invariants.check(layer, result, sparsity, last);
-            var weight = rounding.round(layer.name(), result.weight());
+            boolean unchanged = result.weight() == given.weight();
+            var weight =
+                    unchanged ? result.weight() : rounding.round(layer.name(), result.weight());
             var error = LayerError.of(layer.stats(), target, weight);
             var mask = Mask.ofNonZero(weight);
             double bound = Histogram.bound(layer.dense());
@@ -472,10 +572,17 @@ public final class Driver {
                                     : moved(layer.earlier(), mask, sparsity),
                             (System.nanoTime() - start) / 1e9,
                             result.notes(),
-                            layer.earlier().isEmpty() ? Histogram.of(layer.dense(), bound) : null,
+                            isFirst(pass, step) ? Histogram.of(layer.dense(), bound) : null,
                             Histogram.of(weight, bound));
-            return new Pruned(scope.keep(weight), report);
+            result.findings().byName().values().forEach(scope::keep);
+            return new Pruned(unchanged ? null : scope.keep(weight), result.findings(), report);
         }
+    }
+
+    /// Whether no step touched a layer before this one.
+    private boolean isFirst(int pass, int step) {
+        return step == 0
+                && method.passes().subList(0, pass).stream().noneMatch(Sweep.class::isInstance);
     }
 
     private static LayerContext reaimed(LayerContext layer) {

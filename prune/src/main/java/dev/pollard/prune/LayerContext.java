@@ -10,6 +10,7 @@ import java.util.List;
 /// @param weight as it is now, `[out, in]` float32; never changed
 /// @param dense as it was loaded, `[out, in]` float32
 /// @param earlier what the steps before made of it, oldest first; `weight` is the last of them
+/// @param findings what earlier passes found out about its weights
 /// @param stats what was gathered of its inputs
 /// @param seed for methods that draw
 public record LayerContext(
@@ -17,6 +18,7 @@ public record LayerContext(
         Tensor weight,
         Tensor dense,
         List<Tensor> earlier,
+        Findings findings,
         LayerStats stats,
         long seed) {
     public LayerContext {
@@ -25,16 +27,21 @@ public record LayerContext(
 
     /// A layer at the method's first step.
     public LayerContext(String name, Tensor weight, Tensor dense, LayerStats stats, long seed) {
-        this(name, weight, dense, List.of(), stats, seed);
+        this(name, weight, dense, List.of(), Findings.NONE, stats, seed);
     }
 
     /// The same layer as other tokens show it.
     public LayerContext withStats(LayerStats other) {
-        return new LayerContext(name, weight, dense, earlier, other, seed);
+        return new LayerContext(name, weight, dense, earlier, findings, other, seed);
     }
 
     /// The same layer with another weight to start from.
     public LayerContext withWeight(Tensor other) {
-        return new LayerContext(name, other, dense, earlier, stats, seed);
+        return new LayerContext(name, other, dense, earlier, findings, stats, seed);
+    }
+
+    /// The same layer, about which more is known.
+    public LayerContext withFindings(Findings other) {
+        return new LayerContext(name, weight, dense, earlier, other, stats, seed);
     }
 }

@@ -11,8 +11,13 @@ import java.util.OptionalDouble;
 /// @param notes every fallback that was taken, one sentence each
 /// @param heldOutError relative error on the tokens held out, if the method measured it itself
 ///     because the weight has seen them since
+/// @param findings what passes to come shall know of the weights
 public record LayerResult(
-        Tensor weight, Mask mask, List<String> notes, OptionalDouble heldOutError) {
+        Tensor weight,
+        Mask mask,
+        List<String> notes,
+        OptionalDouble heldOutError,
+        Findings findings) {
     public LayerResult {
         notes = List.copyOf(notes);
     }
@@ -20,5 +25,15 @@ public record LayerResult(
     /// Of a method that leaves the tokens held out alone.
     public LayerResult(Tensor weight, Mask mask, List<String> notes) {
         this(weight, mask, notes, OptionalDouble.empty());
+    }
+
+    /// Of a method that has nothing to tell later passes.
+    public LayerResult(Tensor weight, Mask mask, List<String> notes, OptionalDouble heldOutError) {
+        this(weight, mask, notes, heldOutError, Findings.NONE);
+    }
+
+    /// The same, with something to tell them.
+    public LayerResult with(Findings found) {
+        return new LayerResult(weight, mask, notes, heldOutError, found);
     }
 }

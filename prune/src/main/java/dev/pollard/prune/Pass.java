@@ -1,4 +1,4 @@
 package dev.pollard.prune;
 
 /// One way through the whole model.
-public sealed interface Pass permits Sweep {}
+public sealed interface Pass permits Sweep, DomainPass {}

@@ -36,4 +36,13 @@ public sealed interface RunEvent {
             double relativeError,
             double seconds)
             implements RunEvent {}
+
+    /// Some samples went through the model and back.
+    ///
+    /// @param pass 0-based
+    /// @param what is done with their gradients: a word
+    /// @param done of `total`
+    /// @param loss mean of those samples, in nats per token
+    record SamplesDone(int pass, int passes, String what, int done, int total, double loss)
+            implements RunEvent {}
 }

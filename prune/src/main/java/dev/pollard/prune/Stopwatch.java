@@ -5,6 +5,7 @@ final class Stopwatch {
     enum Phase {
         LOAD,
         CAPTURE,
+        GRADIENTS,
         PRUNE,
         PROPAGATE,
         COMMIT
@@ -31,6 +32,7 @@ final class Stopwatch {
         return new Timings(
                 seconds(Phase.LOAD),
                 seconds(Phase.CAPTURE),
+                seconds(Phase.GRADIENTS),
                 seconds(Phase.PRUNE),
                 seconds(Phase.PROPAGATE),
                 seconds(Phase.COMMIT));

@@ -9,8 +9,26 @@ import java.util.stream.IntStream;
 /// @param capture how often the inputs of a block's layers are captured
 /// @param flow what the inputs of the next block are made with
 /// @param tokens how much each counts in the statistics
-public record Sweep(List<LayerPruner> steps, Capture capture, Flow flow, Tokens tokens)
+/// @param start with which weights it begins
+/// @param source of which text the statistics are
+public record Sweep(
+        List<LayerPruner> steps,
+        Capture capture,
+        Flow flow,
+        Tokens tokens,
+        Start start,
+        Texts.Source source)
         implements Pass {
+    /// With which weights a sweep begins.
+    public enum Start {
+        /// Those that the pass before left.
+        AS_LEFT,
+        /// Those of the dense model, whatever passes before did.
+        DENSE,
+        /// Those at which gradients were taken, see [Findings#tuned].
+        TUNED
+    }
+
     /// How often the inputs of a block's layers are captured.
     public enum Capture {
         /// Before every step: it sees what the step before left of the block.
@@ -42,6 +60,11 @@ public record Sweep(List<LayerPruner> steps, Capture capture, Flow flow, Tokens 
             case ONCE -> List.of(all);
             case EVERY_STEP -> all.stream().map(List::of).toList();
         };
+    }
+
+    /// Goes on from the pass before, on calibration text.
+    public Sweep(List<LayerPruner> steps, Capture capture, Flow flow, Tokens tokens) {
+        this(steps, capture, flow, tokens, Start.AS_LEFT, Texts.Source.CALIBRATION);
     }
 
     public Sweep(LayerPruner step) {

@@ -1,9 +1,9 @@
 package dev.pollard.recipe;
 
 import dev.pollard.data.TokenWindows;
-import dev.pollard.model.NonFiniteLossException;
 import dev.pollard.eval.Perplexity;
 import dev.pollard.model.Decoder;
+import dev.pollard.model.NonFiniteLossException;
 import dev.pollard.prune.BlockStore;
 import dev.pollard.prune.StoredDecoder;
 import java.util.Collections;

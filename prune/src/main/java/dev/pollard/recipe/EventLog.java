@@ -50,6 +50,7 @@ final class EventLog implements AutoCloseable {
                     case RunEvent.BlockStarted _ -> "block_started";
                     case RunEvent.LayerDone _ -> "layer_done";
                     case RunEvent.BlockDone _ -> "block_done";
+                    case RunEvent.SamplesDone _ -> "samples_done";
                 });
         if (control) {
             line.put("control", true);

@@ -2,14 +2,18 @@ package dev.pollard.recipe;
 
 import dev.pollard.config.Checkpoint;
 import dev.pollard.config.ModelConfig;
+import dev.pollard.prune.DomainPass;
+import dev.pollard.prune.DomainPass.Penalty.Form;
 import dev.pollard.prune.Driver;
 import dev.pollard.prune.Inputs;
 import dev.pollard.prune.LayerPruner;
 import dev.pollard.prune.Method;
+import dev.pollard.prune.Pass;
 import dev.pollard.prune.Sweep;
 import dev.pollard.stats.Statistic;
 import dev.pollard.tensor.Tensor;
 import dev.pollard.tensor.Workers;
+import dev.pollard.train.GradientPass.Activations;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.EnumSet;
@@ -28,13 +32,16 @@ import java.util.stream.Stream;
 /// @param workBytes of the work folder
 /// @param spill whether the activations go to a file, because memory is short
 /// @param gramBytes how much the Grams of one turn, and inputs that are kept, may take
+/// @param activations what becomes of them between the way there and the way back, if gradients
+///     are taken
 public record Plan(
         List<Layer> layers,
         Memory memory,
         long outputBytes,
         long workBytes,
         boolean spill,
-        long gramBytes) {
+        long gramBytes,
+        Activations activations) {
     /// @param gramBytes of its inputs, while they are gathered, and of the inputs themselves if
     ///     they are kept; 0 if none are needed, or a layer
     ///     before it reads the same inputs
@@ -50,6 +57,8 @@ public record Plan(
     /// @param solver what pruning a layer needs besides
     /// @param forward what is alive inside a block while a sequence goes through it
     /// @param evaluation residual streams of a group of windows, and the head
+    /// @param gradients all weights, what is added up for each, and the activations of a sample on
+    ///     every worker; 0 if none are taken
     public record Memory(
             long base,
             long activations,
@@ -57,23 +66,35 @@ public record Plan(
             long grams,
             long solver,
             long forward,
-            long evaluation) {
-        /// The larger of pruning and evaluating.
+            long evaluation,
+            long gradients) {
+        /// The largest of pruning, evaluating, and going backward.
         public long peak() {
-            return base + block + forward + Math.max(activations + grams + solver, evaluation);
+            return base + Math.max(gradients, inBlocks());
+        }
+
+        private long inBlocks() {
+            return block + forward + Math.max(activations + grams + solver, evaluation);
         }
     }
+
+    /// Numbers that a block keeps of every row for its way back, in multiples of the model's width
+    /// and of the widest layer's output.
+    private static final int KEPT_WIDTHS = 16;
+
+    private static final int KEPT_OUTPUTS = 5;
 
     private static final long BASE = 400L << 20;
     private static final long EVALUATION_STREAMS = 64L << 20;
 
     /// Works out what pruning `checkpoint` by `recipe` takes.
     ///
-    /// @param length tokens of a calibration sequence
+    /// @param texts what the run learns from
     /// @throws IllegalArgumentException if nothing is to be pruned, or the pattern does not fit a
     ///     layer
     /// @throws WillNotFitException if it takes more memory than the recipe allows, whatever is done
-    static Plan of(Checkpoint checkpoint, Recipe recipe, Method method, int length) {
+    static Plan of(Checkpoint checkpoint, Recipe recipe, Method method, RunTexts texts) {
+        int length = texts.calibrationLength();
         var needs = recipe.pruning().needs(method);
         boolean both = Driver.needsDenseStream(needs);
         boolean grams = needs.contains(Statistic.GRAM);
@@ -90,7 +111,7 @@ public record Plan(
         activations *= both ? 2 : 1;
         long weights = 4 * largestBlock(layers);
         var methods = methods(recipe.pruning(), method);
-        int kept = methods.stream().mapToInt(Plan::keptAtOnce).max().orElseThrow();
+        int versions = methods.stream().mapToInt(Plan::keptAtOnce).max().orElseThrow();
         long solver =
                 methods.stream()
                         .flatMap(Plan::steps)
@@ -101,23 +122,41 @@ public record Plan(
                 new Memory(
                         BASE + checkpoint.bytes() / 2,
                         activations,
-                        ((both ? 3 : 2) + kept) * weights,
+                        ((both ? 3 : 2) + versions) * weights,
                         largestBlockGrams(layers),
                         grams ? workers * (solver + (both ? reaimBytes(widest, tallest) : 0)) : 0,
                         workers * 4L * length * (6L * config.hiddenSize() + 4 * tallest),
                         EVALUATION_STREAMS
                                 + 4L * config.vocabularySize() * config.hiddenSize()
-                                + workers * (60L << 20));
+                                + workers * (60L << 20),
+                        gradientBytes(
+                                checkpoint, layers, method, texts, workers, Activations.KEPT));
         long limit = recipe.resources().memoryBytes();
+        var kept = Activations.KEPT;
+        if (memory.base() + memory.gradients() > limit) {
+            kept = Activations.RECOMPUTED;
+            long less = gradientBytes(checkpoint, layers, method, texts, workers, kept);
+            memory = with(memory, memory.activations(), memory.grams(), less);
+            if (memory.base() + less > limit) {
+                throw new WillNotFitException(
+                        "gradients need about %,d MB of memory, --memory allows %,d MB: use fewer --threads, a shorter --domain-length or less domains"
+                                .formatted((memory.base() + less) >> 20, limit >> 20));
+            }
+        }
         boolean spill = false;
         if (memory.peak() > limit) {
             spill = stream;
-            memory = with(memory, spill ? 0 : memory.activations(), memory.grams());
+            memory =
+                    with(
+                            memory,
+                            spill ? 0 : memory.activations(),
+                            memory.grams(),
+                            memory.gradients());
         }
         if (memory.peak() > limit && grams) {
             long one = layers.stream().mapToLong(Layer::gramBytes).max().orElseThrow();
             long room = limit - (memory.peak() - memory.grams());
-            memory = with(memory, 0, Math.max(one, room));
+            memory = with(memory, 0, Math.max(one, room), memory.gradients());
         }
         if (memory.peak() > limit) {
             throw new WillNotFitException(
@@ -126,7 +165,10 @@ public record Plan(
         }
         long outputBytes = checkpoint.parameters() * bytesPerWeight(recipe, checkpoint);
         long workBytes =
-                methods.stream().mapToLong(m -> m.passes().size()).sum()
+                methods.stream()
+                                .flatMap(m -> m.passes().stream())
+                                .mapToLong(pass -> numbersLeft(pass, texts))
+                                .sum()
                         * 4
                         * layers.stream().mapToLong(l -> l.rows() * l.columns()).sum();
         return new Plan(
@@ -135,7 +177,50 @@ public record Plan(
                 outputBytes,
                 workBytes + (spill ? activations : 0),
                 spill,
-                memory.grams());
+                memory.grams(),
+                kept);
+    }
+
+    /// How many numbers a pass leaves of every weight.
+    private static long numbersLeft(Pass pass, RunTexts texts) {
+        return switch (pass) {
+            case Sweep _ -> 1;
+            // The importance that a sweep before may leave beside its weights, or tuned weights.
+            case DomainPass _ -> 2L * texts.domains() + 1;
+        };
+    }
+
+    private static long gradientBytes(
+            Checkpoint checkpoint,
+            List<Layer> layers,
+            Method method,
+            RunTexts texts,
+            int workers,
+            Activations activations) {
+        var pass = Driver.domainPass(method);
+        if (pass.isEmpty()) {
+            return 0;
+        }
+        var config = checkpoint.config();
+        long pruned = layers.stream().mapToLong(l -> l.rows() * l.columns()).sum();
+        long tallest = layers.stream().mapToLong(Layer::rows).max().orElseThrow();
+        long sums = 2L * texts.domains();
+        if (pass.get().tuning().isPresent()) {
+            // Sums of a step, and the weights before the first.
+            sums = Math.max(sums, pass.get().tuning().get().penalty().form() == Form.EWC ? 3 : 2);
+        }
+        long rows = texts.domainLength();
+        long ofBlock = rows * (KEPT_WIDTHS * (long) config.hiddenSize() + KEPT_OUTPUTS * tallest);
+        long kept =
+                switch (activations) {
+                    case KEPT -> config.blocks() * ofBlock;
+                    case RECOMPUTED -> config.blocks() * rows * config.hiddenSize() + ofBlock;
+                };
+        long head = 3 * rows * config.vocabularySize();
+        return 4
+                * (checkpoint.parameters()
+                        + sums * pruned
+                        + workers * (kept + head + 2 * largestBlock(layers)));
     }
 
     /// Bytes on disk in all.
@@ -143,7 +228,7 @@ public record Plan(
         return outputBytes + workBytes;
     }
 
-    private static Memory with(Memory memory, long activations, long grams) {
+    private static Memory with(Memory memory, long activations, long grams, long gradients) {
         return new Memory(
                 memory.base(),
                 activations,
@@ -151,7 +236,8 @@ public record Plan(
                 grams,
                 memory.solver(),
                 memory.forward(),
-                memory.evaluation());
+                memory.evaluation(),
+                gradients);
     }
 
     private static void check(List<Layer> layers, Checkpoint checkpoint, Recipe recipe) {
@@ -211,6 +297,7 @@ public record Plan(
                         pass ->
                                 switch (pass) {
                                     case Sweep sweep -> sweep.steps().stream();
+                                    case DomainPass _ -> Stream.empty();
                                 });
     }
 
@@ -221,6 +308,7 @@ public record Plan(
         for (int p = 0; p < method.passes().size(); p++) {
             switch (method.passes().get(p)) {
                 case Sweep sweep -> most = Math.max(most, p + sweep.steps().size());
+                case DomainPass _ -> {}
             }
         }
         return most;
@@ -251,10 +339,12 @@ public record Plan(
         };
     }
 
-    /// Floating-point operations of a run over `tokens` tokens, the control included: forward
+    /// Floating-point operations of a run, the control included: forward and backward
     /// passes, Grams, and what the methods themselves say that they need.
-    double operations(
-            ModelConfig config, long tokens, int length, Recipe.Pruning pruning, Method method) {
+    double operations(ModelConfig config, RunTexts texts, Recipe recipe, Method method) {
+        var pruning = recipe.pruning();
+        int length = texts.calibrationLength();
+        long tokens = (long) recipe.calibration().samples() * length;
         double weights = layers.stream().mapToDouble(l -> (double) l.rows() * l.columns()).sum();
         double attention = 2.0 * length * config.hiddenSize() * config.blocks();
         double forward = 2 * tokens * (weights + attention);
@@ -269,6 +359,7 @@ public record Plan(
                 switch (each.passes().get(p)) {
                     case Sweep sweep ->
                             operations += operations(sweep, p, pruning.inputs(), forward, gram);
+                    case DomainPass pass -> operations += operations(config, weights, texts, pass);
                 }
             }
             if (each.candidates().size() > 1) {
@@ -276,6 +367,16 @@ public record Plan(
             }
         }
         return operations;
+    }
+
+    /// Of a pass forward and backward: twice as much on the way back, and a forward pass again if
+    /// activations are not kept.
+    private double operations(ModelConfig config, double weights, RunTexts texts, DomainPass pass) {
+        int tuned = pass.tuning().map(tuning -> tuning.steps() * tuning.batch()).orElse(0);
+        double tokens = (double) (texts.gradientSamples() + tuned) * texts.domainLength();
+        double head = (double) config.vocabularySize() * config.hiddenSize();
+        int forwards = activations == Activations.KEPT ? 3 : 4;
+        return 2 * tokens * (forwards * weights + 3 * head);
     }
 
     /// @param forward operations of all tokens going through all blocks

@@ -1,8 +1,5 @@
 package dev.pollard.recipe;
 
-import dev.pollard.data.Calibration;
-import dev.pollard.data.Sampling;
-import dev.pollard.data.Source;
 import dev.pollard.data.TokenWindows;
 import dev.pollard.eval.Perplexity;
 import dev.pollard.eval.PerplexityCache;
@@ -13,7 +10,6 @@ import dev.pollard.model.ModelWriter;
 import dev.pollard.prune.Allocation;
 import dev.pollard.prune.Allotment;
 import dev.pollard.prune.Driver;
-import dev.pollard.prune.Inputs;
 import dev.pollard.prune.LayerReport;
 import dev.pollard.prune.Mask;
 import dev.pollard.prune.Method;
@@ -63,9 +59,8 @@ public final class PruningRun implements AutoCloseable {
     private final Model model;
     private final Method method;
     private final Settings settings;
-    private final List<Source> calibrationSources;
+    private final RunTexts texts;
     private final EvaluationRun evaluation;
-    private final int calibrationLength;
     private final int evaluationLength;
     private final Plan plan;
     private final PerplexityCache cache;
@@ -86,19 +81,15 @@ public final class PruningRun implements AutoCloseable {
         this.settings = entry.settings(pruning.settings());
         this.method = entry.create(settings);
         int context = model.config().contextLength();
-        this.calibrationLength =
-                EvaluationRun.length("--calib-length", recipe.calibration().length(), context);
+        this.texts = new RunTexts(recipe, method, context);
         this.evaluationLength =
                 EvaluationRun.length("--eval-length", recipe.evaluation().length(), context);
-        this.calibrationSources =
-                recipe.calibration().sources().stream().map(Source::parse).toList();
         this.evaluation = EvaluationRun.prepare(recipe.evaluation());
         this.folder = recipe.output().folder().toAbsolutePath().normalize();
         this.partial = sibling(folder, PARTIAL);
         this.work = recipe.resources().work().orElse(sibling(folder, ".work"));
-        checkFiles();
         checkFolders();
-        this.plan = Plan.of(model.checkpoint(), recipe, method, calibrationLength);
+        this.plan = Plan.of(model.checkpoint(), recipe, method, texts);
         checkDisk();
     }
 
@@ -145,26 +136,6 @@ public final class PruningRun implements AutoCloseable {
         }
     }
 
-    private void checkFiles() throws IOException {
-        if (calibrationSources.isEmpty() && !needsNothing()) {
-            String who =
-                    recipe.pruning().inputs() == Inputs.BOTH
-                            ? "--inputs both"
-                            : Driver.needs(method, recipe.pruning().inputs()).isEmpty()
-                                    ? "--allocation " + recipe.pruning().allocation()
-                                    : recipe.pruning().method();
-            throw new IllegalArgumentException(
-                    "%s needs calibration text: give --calib FILE[:field]".formatted(who));
-        }
-        for (var source : calibrationSources) {
-            EvaluationRun.checkReadable(source);
-        }
-    }
-
-    private boolean needsNothing() {
-        return recipe.pruning().needs(method).isEmpty();
-    }
-
     /// Makes sure that nothing is overwritten that is read, and that the output can be written.
     private void checkFolders() throws IOException {
         Path output = Folders.real(folder);
@@ -175,7 +146,7 @@ public final class PruningRun implements AutoCloseable {
                             .formatted(recipe.output().folder()));
         }
         var read = new ArrayList<>(List.of(recipe.model()));
-        calibrationSources.forEach(s -> read.add(s.file()));
+        read.addAll(texts.files());
         read.addAll(evaluation.files());
         for (Path file : read) {
             if (Folders.real(file).startsWith(output)) {
@@ -230,7 +201,12 @@ public final class PruningRun implements AutoCloseable {
 
     /// Tokens of a calibration sequence, the default resolved.
     public int calibrationLength() {
-        return calibrationLength;
+        return texts.calibrationLength();
+    }
+
+    /// Tokens of a sequence of a domain, the default resolved.
+    public int domainLength() {
+        return texts.domainLength();
     }
 
     /// Tokens of an evaluation window, the default resolved.
@@ -240,15 +216,15 @@ public final class PruningRun implements AutoCloseable {
 
     /// Floating-point operations of pruning and of the control, roughly.
     double operations() {
-        long tokens = (long) recipe.calibration().samples() * calibrationLength;
-        return plan.operations(model.config(), tokens, calibrationLength, recipe.pruning(), method);
+        return plan.operations(model.config(), texts, recipe, method);
     }
 
     /// Seconds that pruning and the control will take, by count of operations and the rate that
     /// this machine reaches in [#PROBE_SECONDS].
     public double estimatedSeconds() {
         try (var workers = new Workers(recipe.resources().threads())) {
-            double rate = Plan.probe(model.config(), calibrationLength, workers, PROBE_SECONDS);
+            double rate =
+                    Plan.probe(model.config(), texts.calibrationLength(), workers, PROBE_SECONDS);
             return operations() / rate;
         }
     }
@@ -281,9 +257,10 @@ public final class PruningRun implements AutoCloseable {
         try (var workers = new Workers(resources.threads())) {
             model.requireFinite(workers);
             String weightsHash = model.sha256();
-            Optional<TokenWindows> calibration = readCalibration();
+            var read = texts.read(model, listener);
+            warnings.addAll(read.notes());
             evaluation.read(model, listener);
-            var identity = identity(version, weightsHash, calibration);
+            var identity = identity(version, weightsHash, read);
             var control = recipe.pruning().control(method);
             try (var store =
                             WorkFolder.open(
@@ -293,13 +270,13 @@ public final class PruningRun implements AutoCloseable {
                                     recipe.output().overwrite());
                     var controlStore = control.isPresent() ? store.openControl(identity) : null;
                     var events = new EventLog(work.resolve(EventLog.FILE_NAME))) {
-                var shared = shared(calibration, workers, store, events);
+                var shared = shared(read, workers, store, events);
                 var result =
                         prune(
                                 method,
                                 "pruned",
                                 shared,
-                                calibration,
+                                read,
                                 workers,
                                 store,
                                 event -> {
@@ -313,7 +290,7 @@ public final class PruningRun implements AutoCloseable {
                                     control(
                                             control.get(),
                                             shared,
-                                            calibration,
+                                            read,
                                             workers,
                                             controlStore,
                                             events));
@@ -329,7 +306,7 @@ public final class PruningRun implements AutoCloseable {
                 double saveSeconds = secondsSince(saveStart);
                 long verifyStart = System.nanoTime();
                 listener.step("verifying");
-                var zeros = verify(partial, result, calibration);
+                var zeros = verify(partial, result, read);
                 double verifySeconds = secondsSince(verifyStart);
                 long evaluateStart = System.nanoTime();
                 var outcomes = evaluate(partial, controlled, weightsHash, workers);
@@ -341,7 +318,7 @@ public final class PruningRun implements AutoCloseable {
                                 command,
                                 version,
                                 weightsHash,
-                                calibration,
+                                read,
                                 result,
                                 controlled,
                                 zeros,
@@ -352,6 +329,7 @@ public final class PruningRun implements AutoCloseable {
                                         secondsSince(start),
                                         timings.load(),
                                         timings.capture(),
+                                        timings.gradients(),
                                         timings.prune(),
                                         timings.propagate(),
                                         timings.commit(),
@@ -381,34 +359,9 @@ public final class PruningRun implements AutoCloseable {
         return folder.resolveSibling(folder.getFileName() + suffix);
     }
 
-    private Optional<TokenWindows> readCalibration() throws IOException {
-        if (calibrationSources.isEmpty() || needsNothing()) {
-            return Optional.empty();
-        }
-        listener.step("reading calibration text");
-        var asked = recipe.calibration();
-        var windows =
-                new Calibration(
-                                calibrationSources,
-                                asked.samples(),
-                                calibrationLength,
-                                asked.random() ? Sampling.RANDOM : Sampling.CONSECUTIVE,
-                                recipe.pruning().seed())
-                        .read(model.tokenizer(), model.config().vocabularySize());
-        windows.origins()
-                .forEach(
-                        origin ->
-                                origin.notes()
-                                        .forEach(
-                                                note ->
-                                                        warnings.add(
-                                                                origin.source() + ": " + note)));
-        return Optional.of(windows);
-    }
-
     /// All that decides the bytes of the result.
     private SequencedMap<String, String> identity(
-            String version, String weightsHash, Optional<TokenWindows> calibration) {
+            String version, String weightsHash, RunTexts.Read read) {
         var pruning = recipe.pruning();
         var identity = new LinkedHashMap<String, String>();
         identity.put("pollard", version);
@@ -421,8 +374,8 @@ public final class PruningRun implements AutoCloseable {
         identity.put("include", pruning.include().map(Object::toString).orElse(""));
         identity.put("exclude", pruning.exclude().map(Object::toString).orElse(""));
         identity.put("seed", Long.toString(pruning.seed()));
-        identity.put("calibration", calibration.map(TokenWindows::sha256).orElse(""));
-        identity.put("length", Integer.toString(calibrationLength));
+        identity.putAll(read.identity());
+        identity.put("length", Integer.toString(texts.calibrationLength()));
         identity.put("compute", recipe.resources().compute().toString());
         identity.put("threads", Integer.toString(recipe.resources().threads()));
         identity.put("dtype", recipe.output().dtype());
@@ -437,7 +390,8 @@ public final class PruningRun implements AutoCloseable {
                 recipe.resources().compute(),
                 pruning.seed(),
                 plan.gramBytes(),
-                plan.spill() ? Optional.of(store.path()) : Optional.empty());
+                plan.spill() ? Optional.of(store.path()) : Optional.empty(),
+                plan.activations());
     }
 
     /// What a method made of the model.
@@ -458,7 +412,7 @@ public final class PruningRun implements AutoCloseable {
             Method method,
             String what,
             Shared shared,
-            Optional<TokenWindows> calibration,
+            RunTexts.Read read,
             Workers workers,
             WorkFolder store,
             Consumer<RunEvent> told)
@@ -474,8 +428,8 @@ public final class PruningRun implements AutoCloseable {
                         workers,
                         store,
                         told);
-        var result = driver.run(sequences(calibration));
-        int pass = choose(method, what, calibration, workers, store);
+        var result = driver.run(read.texts());
+        int pass = choose(method, what, read.calibration(), workers, store);
         return new Pruned(result.layers(), result.timings(), pass);
     }
 
@@ -531,7 +485,7 @@ public final class PruningRun implements AutoCloseable {
     private Controlled control(
             Method.Control control,
             Shared shared,
-            Optional<TokenWindows> calibration,
+            RunTexts.Read read,
             Workers workers,
             WorkFolder store,
             EventLog events)
@@ -543,7 +497,7 @@ public final class PruningRun implements AutoCloseable {
                         control.method(),
                         "control",
                         shared,
-                        calibration,
+                        read,
                         workers,
                         store,
                         event -> {
@@ -553,8 +507,7 @@ public final class PruningRun implements AutoCloseable {
         return new Controlled(control, pruned, store, secondsSince(start));
     }
 
-    private Shared shared(
-            Optional<TokenWindows> calibration, Workers workers, WorkFolder store, EventLog events)
+    private Shared shared(RunTexts.Read read, Workers workers, WorkFolder store, EventLog events)
             throws IOException {
         return switch (recipe.pruning().allocation()) {
             case Allocation.Uniform _ -> Shared.evenly(recipe.pruning().sparsity());
@@ -569,7 +522,7 @@ public final class PruningRun implements AutoCloseable {
                                     events.write(event, false);
                                     listener.pruning(event);
                                 });
-                yield shared(owl, survey, sequences(calibration), store);
+                yield shared(owl, survey, read.texts().calibration(), store);
             }
         };
     }
@@ -580,7 +533,7 @@ public final class PruningRun implements AutoCloseable {
     /// @param timings of deciding it
     private record Shared(Function<String, Sparsity> sparsities, Timings timings) {
         static Shared evenly(Sparsity sparsity) {
-            return new Shared(_ -> sparsity, new Timings(0, 0, 0, 0, 0));
+            return new Shared(_ -> sparsity, new Timings(0, 0, 0, 0, 0, 0));
         }
     }
 
@@ -620,12 +573,6 @@ public final class PruningRun implements AutoCloseable {
         return new Shared(layers::get, survey.timings());
     }
 
-    private static int[][] sequences(Optional<TokenWindows> windows) {
-        int[][] ids = new int[windows.map(TokenWindows::count).orElse(0)][];
-        Arrays.setAll(ids, i -> windows.orElseThrow().get(i));
-        return ids;
-    }
-
     /// Writes the output folder, layer by layer from the store.
     private void save(Path partial, WorkFolder store, int pass) throws IOException {
         var blocks = new LinkedHashMap<String, Integer>();
@@ -645,8 +592,8 @@ public final class PruningRun implements AutoCloseable {
     /// counted, a forward pass finite.
     ///
     /// @return zeros of every pruned layer
-    private Map<String, Long> verify(
-            Path partial, Pruned pruned, Optional<TokenWindows> calibration) throws IOException {
+    private Map<String, Long> verify(Path partial, Pruned pruned, RunTexts.Read read)
+            throws IOException {
         var meant = new LinkedHashMap<String, LayerReport>();
         pruned.last().forEach(report -> meant.put(report.name(), report));
         var zeros = new LinkedHashMap<String, Long>();
@@ -676,10 +623,7 @@ public final class PruningRun implements AutoCloseable {
                     zeros.put(entry.module(), mask.pruned());
                 }
             }
-            int[] ids =
-                    calibration
-                            .map(windows -> windows.get(0))
-                            .orElseGet(() -> new int[] {0, 1, 2, 3});
+            int[] ids = read.first().orElseGet(() -> new int[] {0, 1, 2, 3});
             ids = Arrays.copyOf(ids, Math.min(ids.length, VERIFIED_TOKENS));
             if (!written.forward(ids, Compute.FLOAT32).isFinite()) {
                 throw new VerificationException("the logits of the output are not finite");
@@ -742,7 +686,7 @@ public final class PruningRun implements AutoCloseable {
             String command,
             String version,
             String weightsHash,
-            Optional<TokenWindows> calibration,
+            RunTexts.Read read,
             Pruned result,
             Optional<Controlled> controlled,
             Map<String, Long> zeros,
@@ -779,7 +723,8 @@ public final class PruningRun implements AutoCloseable {
                         pruning.allocation().summary()),
                 pruning.sparsity().toString(),
                 pruning.seed(),
-                calibrationFacts(calibration),
+                read.facts(recipe.calibration()),
+                read.domainFacts(),
                 layers(result.layers(), result.pass()),
                 (double) removed / pruned,
                 EvaluationRun.facts(outcomes),
@@ -790,20 +735,6 @@ public final class PruningRun implements AutoCloseable {
                 PeakMemory.bytes().orElse(null),
                 Machine.facts(recipe.resources().threads()),
                 List.copyOf(warnings));
-    }
-
-    private RunRecord.CalibrationFacts calibrationFacts(Optional<TokenWindows> calibration) {
-        return calibration
-                .map(
-                        windows ->
-                                new RunRecord.CalibrationFacts(
-                                        recipe.calibration().sources(),
-                                        recipe.calibration().random() ? "random" : "consecutive",
-                                        windows.count(),
-                                        windows.length(),
-                                        windows.tokens(),
-                                        windows.sha256()))
-                .orElseGet(() -> new RunRecord.CalibrationFacts(List.of(), "none", 0, 0, 0, ""));
     }
 
     /// What layers had to say; what many say is one line, for each has it in its own entry.

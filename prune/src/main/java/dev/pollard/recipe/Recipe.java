@@ -21,6 +21,7 @@ import java.util.regex.Pattern;
 /// @param model folder or file of the dense model
 /// @param pruning what is done to which layers
 /// @param calibration what the statistics are gathered from
+/// @param domains text of what the model shall serve
 /// @param evaluation what is measured, dense against pruned
 /// @param resources what the run may use
 /// @param output what is written, and where
@@ -28,9 +29,20 @@ public record Recipe(
         Path model,
         Pruning pruning,
         Calibration calibration,
+        Domains domains,
         Evaluation evaluation,
         Resources resources,
         Output output) {
+    /// Without domains.
+    public Recipe(
+            Path model,
+            Pruning pruning,
+            Calibration calibration,
+            Evaluation evaluation,
+            Resources resources,
+            Output output) {
+        this(model, pruning, calibration, Domains.NONE, evaluation, resources, output);
+    }
 
     /// @param method key in the catalogue
     /// @param settings the method's own settings, by name
@@ -92,6 +104,25 @@ public record Recipe(
             if (length.isPresent() && length.getAsInt() < 2) {
                 throw new IllegalArgumentException(
                         "calibration length must be at least 2: " + length.getAsInt());
+            }
+        }
+    }
+
+    /// @param sources as the user wrote them: `NAME=FILE[:field][@WEIGHT]`
+    /// @param samples number of sequences of each domain
+    /// @param length tokens of each; that of the calibration if empty
+    public record Domains(List<String> sources, int samples, OptionalInt length) {
+        /// None.
+        public static final Domains NONE = new Domains(List.of(), 1, OptionalInt.empty());
+
+        public Domains {
+            sources = List.copyOf(sources);
+            if (samples < 1) {
+                throw new IllegalArgumentException("domain samples must be positive: " + samples);
+            }
+            if (length.isPresent() && length.getAsInt() < 2) {
+                throw new IllegalArgumentException(
+                        "domain length must be at least 2: " + length.getAsInt());
             }
         }
     }

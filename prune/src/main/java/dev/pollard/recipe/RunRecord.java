@@ -36,6 +36,7 @@ public record RunRecord(
         String pattern,
         long seed,
         CalibrationFacts calibration,
+        List<DomainFacts> domains,
         List<LayerFacts> layers,
         double sparsity,
         List<EvaluationFacts> evaluations,
@@ -159,6 +160,15 @@ public record RunRecord(
     /// What both models write after the same prompt, greedily.
     public record SampleFacts(String prompt, String dense, String pruned) {}
 
+    /// Text of a domain that gradients were taken on.
+    ///
+    /// @param source as the user wrote it
+    /// @param weight how much it counts beside the others
+    /// @param length tokens of a sequence
+    /// @param sha256 of the token ids as int32 little-endian
+    public record DomainFacts(
+            String name, String source, double weight, int sequences, int length, String sha256) {}
+
     /// A simpler method that was run beside the one asked for, with the same calibration: what the
     /// method is worth is the difference to it.
     ///
@@ -187,6 +197,7 @@ public record RunRecord(
             double total,
             double load,
             double capture,
+            double gradients,
             double prune,
             double propagate,
             double commit,

@@ -2,11 +2,11 @@ package dev.pollard.recipe;
 
 import dev.pollard.eval.Decoding;
 import dev.pollard.eval.Generator;
-import dev.pollard.model.NonFiniteLossException;
 import dev.pollard.eval.Perplexity;
 import dev.pollard.format.MalformedFileException;
 import dev.pollard.model.Compute;
 import dev.pollard.model.Model;
+import dev.pollard.model.NonFiniteLossException;
 import dev.pollard.tensor.Workers;
 import java.io.IOException;
 import java.util.ArrayList;

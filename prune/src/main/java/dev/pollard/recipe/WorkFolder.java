@@ -11,6 +11,7 @@ import dev.pollard.format.safetensors.SafetensorsFile;
 import dev.pollard.format.safetensors.SafetensorsWriter;
 import dev.pollard.prune.Allotment;
 import dev.pollard.prune.BlockStore;
+import dev.pollard.prune.Findings;
 import dev.pollard.prune.LayerReport;
 import dev.pollard.tensor.Tensor;
 import java.io.IOException;
@@ -28,6 +29,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
+import java.util.TreeMap;
 import java.util.function.Predicate;
 import java.util.regex.Pattern;
 
@@ -42,6 +44,9 @@ import java.util.regex.Pattern;
 public final class WorkFolder implements BlockStore, AutoCloseable {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final String REPORTS = "layers";
+
+    /// Stands between the name of a layer and that of a finding.
+    private static final String FOUND = " | ";
 
     private static final String ALLOTMENT = "allotment.json";
 
@@ -201,16 +206,23 @@ public final class WorkFolder implements BlockStore, AutoCloseable {
     @Override
     public void commit(int pass, int block, Committed finished) throws IOException {
         var tensors = new ArrayList<SafetensorsWriter.Declaration>();
-        finished.weights()
+        var all = new LinkedHashMap<>(finished.weights());
+        finished.findings()
                 .forEach(
-                        (name, weight) ->
-                                tensors.add(
-                                        new SafetensorsWriter.Declaration(
-                                                name, DType.F32, Shape.of(weight.shape()))));
+                        (layer, findings) ->
+                                new TreeMap<>(findings.byName())
+                                        .forEach(
+                                                (name, found) ->
+                                                        all.put(layer + FOUND + name, found)));
+        all.forEach(
+                (name, tensor) ->
+                        tensors.add(
+                                new SafetensorsWriter.Declaration(
+                                        name, DType.F32, Shape.of(tensor.shape()))));
         var metadata = Map.of(REPORTS, JSON.writeValueAsString(finished.reports()));
         try (var writer = SafetensorsWriter.create(file(pass, block), tensors, metadata)) {
-            for (var weight : finished.weights().entrySet()) {
-                writer.writeFloats(weight.getKey(), weight.getValue().segment());
+            for (var tensor : all.entrySet()) {
+                writer.writeFloats(tensor.getKey(), tensor.getValue().segment());
             }
             writer.commit();
         }
@@ -227,10 +239,20 @@ public final class WorkFolder implements BlockStore, AutoCloseable {
                     JSON.readValue(
                             file.metadata().get(REPORTS),
                             new TypeReference<List<LayerReport>>() {});
+            var found = new LinkedHashMap<String, Map<String, Tensor>>();
             for (var stored : file.tensors().values()) {
-                weights.put(stored.name(), read(stored));
+                int end = stored.name().indexOf(FOUND);
+                if (end < 0) {
+                    weights.put(stored.name(), read(stored));
+                } else {
+                    found.computeIfAbsent(
+                                    stored.name().substring(0, end), _ -> new LinkedHashMap<>())
+                            .put(stored.name().substring(end + FOUND.length()), read(stored));
+                }
             }
-            return Optional.of(new Committed(weights, reports));
+            var findings = new LinkedHashMap<String, Findings>();
+            found.forEach((layer, byName) -> findings.put(layer, new Findings(byName)));
+            return Optional.of(new Committed(weights, findings, reports));
         }
     }
 

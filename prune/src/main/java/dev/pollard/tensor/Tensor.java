@@ -293,6 +293,11 @@ public final class Tensor implements AutoCloseable {
         return new Tensor(torch.softshrink(t, new Scalar(threshold)));
     }
 
+    /// The lesser of every entry and `most`.
+    public Tensor clampMax(double most) {
+        return new Tensor(t.clamp_max(new Scalar(most)));
+    }
+
     public Tensor matmul(Tensor other) {
         return new Tensor(t.matmul(other.t));
     }
@@ -700,8 +705,7 @@ public final class Tensor implements AutoCloseable {
                                 .map(Tensor::handle)
                                 .toArray(org.bytedeco.pytorch.Tensor[]::new));
         var found =
-                torch.grad(
-                        new TensorVector(t), leaves, gradient, new BoolOptional(), false, true);
+                torch.grad(new TensorVector(t), leaves, gradient, new BoolOptional(), false, true);
         var gradients = new ArrayList<Optional<Tensor>>();
         for (int i = 0; i < inputs.size(); i++) {
             var g = found.get(i);

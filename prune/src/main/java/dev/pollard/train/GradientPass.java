@@ -67,7 +67,9 @@ public final class GradientPass {
                         .mapToInt(Entry::block)
                         .min()
                         .orElseThrow(
-                                () -> new IllegalArgumentException("no weight to take gradients of"));
+                                () ->
+                                        new IllegalArgumentException(
+                                                "no weight to take gradients of"));
         this.activations = activations;
         this.compute = compute;
         this.workers = workers;

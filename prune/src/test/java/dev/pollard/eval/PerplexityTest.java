@@ -6,8 +6,8 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.pollard.data.TokenWindows;
-import dev.pollard.model.NonFiniteLossException;
 import dev.pollard.model.Compute;
+import dev.pollard.model.NonFiniteLossException;
 import dev.pollard.tensor.Workers;
 import java.io.IOException;
 import java.nio.file.Path;

@@ -131,7 +131,7 @@ class DriverTest {
                                     crew,
                                     store,
                                     listener)
-                            .run(IDS);
+                            .run(new Texts(IDS));
             var weights = new TreeMap<String, float[]>();
             for (int b = 0; b < opened.config().blocks(); b++) {
                 try (var _ = Scope.open()) {

@@ -18,6 +18,7 @@ import dev.pollard.prune.LayerPruner;
 import dev.pollard.prune.LayerResult;
 import dev.pollard.prune.Sparsity;
 import dev.pollard.prune.Sweep;
+import dev.pollard.prune.Texts;
 import dev.pollard.prune.method.Magnitude;
 import dev.pollard.stats.Statistic;
 import dev.pollard.tensor.Workers;
@@ -81,7 +82,7 @@ class ChoiceTest {
                             workers,
                             store,
                             _ -> {})
-                    .run(new int[0][]);
+                    .run(new Texts(new int[0][]));
             return Choice.of(
                     model.decoder(),
                     store,

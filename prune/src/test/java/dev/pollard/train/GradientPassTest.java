@@ -32,7 +32,8 @@ import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/// Gradients against golden values of transformers (see the README beside the fixtures), and against
+/// Gradients against golden values of transformers (see the README beside the fixtures), and
+/// against
 /// differences of losses where there are none.
 @Tag("shared")
 class GradientPassTest {
@@ -118,8 +119,7 @@ class GradientPassTest {
                 double up = lossAfter(parameters, entry, direction, step, pass, samples);
                 double down = lossAfter(parameters, entry, direction, -step, pass, samples);
                 double actual = (up - down) / (2 * step);
-                assertEquals(
-                        expected, actual, 0.02 * Math.abs(expected) + 2e-4, entry.name());
+                assertEquals(expected, actual, 0.02 * Math.abs(expected) + 2e-4, entry.name());
             }
         }
     }
@@ -228,8 +228,7 @@ class GradientPassTest {
                                 (weight, _, gradients) -> {
                                     rows.put(weight.name(), (int) gradients.getFirst().size(0));
                                     for (var gradient : gradients) {
-                                        sums.merge(
-                                                weight.name(), gradient.toFloats(), Run::plus);
+                                        sums.merge(weight.name(), gradient.toFloats(), Run::plus);
                                     }
                                 });
                 return new Run(losses, sums, rows);

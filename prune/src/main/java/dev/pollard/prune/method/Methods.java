@@ -1,6 +1,7 @@
 package dev.pollard.prune.method;
 
 import dev.pollard.format.Nearest;
+import dev.pollard.prune.DomainPass;
 import dev.pollard.prune.Driver;
 import dev.pollard.prune.Inputs;
 import dev.pollard.prune.LayerPruner;
@@ -9,6 +10,7 @@ import dev.pollard.stats.Statistic;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Function;
 
@@ -79,7 +81,30 @@ public final class Methods {
                                             case String other -> pruner(other);
                                         };
                                 return Sds.of(settings, base, second);
-                            }));
+                            }),
+                    new Entry(
+                            "taylor",
+                            "removes the weights whose removal changes the loss least, by its"
+                                    + " gradients",
+                            new Paper(
+                                    "Xinyin Ma, Gongfan Fang, Xinchao Wang",
+                                    "LLM-Pruner: On the Structural Pruning of Large Language Models",
+                                    "2305.11627"),
+                            Taylor.SETTINGS,
+                            Map.of(),
+                            Taylor::of),
+                    new Entry(
+                            "dpruner",
+                            "keeps what a domain needs and what the model needs in general, by a"
+                                    + " dual score",
+                            new Paper(
+                                    "Nan Zhang, Yanchi Liu, Xujiang Zhao, Wei Cheng, Runxue Bao,"
+                                            + " Rui Zhang, Prasenjit Mitra, Haifeng Chen",
+                                    "Pruning as a Domain-specific LLM Extractor",
+                                    "2405.06275"),
+                            DPruner.SETTINGS,
+                            DPruner.PRESETS,
+                            DPruner::of));
 
     private Methods() {}
 
@@ -114,6 +139,11 @@ public final class Methods {
         /// The method with these settings.
         public Method create(Settings settings) {
             return factory.apply(settings);
+        }
+
+        /// The pass of the method, as set by default, that takes gradients.
+        public Optional<DomainPass> domainPass() {
+            return Driver.domainPass(create(settings(Map.of())));
         }
 
         /// What the method, as set by default, gathers of the layers' inputs.

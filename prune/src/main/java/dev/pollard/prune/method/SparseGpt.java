@@ -74,7 +74,7 @@ public record SparseGpt(double damping, int block) implements LayerPruner, Metho
         this(DAMPING.byDefault(), BLOCK.byDefault());
     }
 
-    private record FactorKey(double damping) {}
+    record FactorKey(double damping) {}
 
     @Override
     public Set<Statistic> needs() {
@@ -102,6 +102,15 @@ public record SparseGpt(double damping, int block) implements LayerPruner, Metho
 
     @Override
     public LayerResult prune(LayerContext layer, Sparsity sparsity) {
+        return prune(layer, sparsity, null);
+    }
+
+    /// As [#prune(LayerContext, Sparsity)], and writes down the score of every weight, `w² /
+    /// U_jj²`,
+    /// when the sweep reaches its block.
+    ///
+    /// @param scores `[out, in]`, to be written; null if nobody asks
+    LayerResult prune(LayerContext layer, Sparsity sparsity, Tensor scores) {
         Admission.check(layer, sparsity);
         Gram gram = layer.stats().gram();
         Admission.checkWidth(layer, gram.matrix().size(0));
@@ -120,6 +129,11 @@ public record SparseGpt(double damping, int block) implements LayerPruner, Metho
             Tensor errors = Tensor.empty(rows, width);
             for (int from = 0; from < columns; from += width) {
                 int to = Math.min(columns, from + width);
+                if (scores != null) {
+                    Tensor block = weight.narrow(1, from, to - from).square();
+                    Tensor diagonal = factor.upper().diagonal().narrow(0, from, to - from);
+                    scores.narrow(1, from, to - from).copy_(block.div(diagonal.square()));
+                }
                 pruneBlock(weight, errors, factor, from, to, sparsity, kept);
             }
         }

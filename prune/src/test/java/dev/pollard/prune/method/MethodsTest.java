@@ -1,6 +1,7 @@
 package dev.pollard.prune.method;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -15,7 +16,7 @@ class MethodsTest {
     @Test
     void everyMethodCanBeMadeFromItsDefaultsAlone() {
         for (var entry : Methods.all()) {
-            assertEquals(1, Methods.create(entry.key(), Map.of()).passes().size());
+            assertFalse(Methods.create(entry.key(), Map.of()).passes().isEmpty());
             assertTrue(entry.paper().arxiv().matches("\\d{4}\\.\\d{5}"));
             for (var setting : entry.settings()) {
                 assertEquals(setting.byDefault(), setting.parse(setting.byDefault().toString()));
@@ -45,12 +46,14 @@ class MethodsTest {
                 "sparsgpt | unknown method 'sparsgpt'; did you mean 'sparsegpt'?",
                 "SparseGPT | did you mean 'sparsegpt'?",
                 "wnada | did you mean 'wanda'?",
-                "quantum | unknown method 'quantum'; known: magnitude, sds, sparsegpt, wanda"
+                "quantum | unknown method 'quantum'; known: dpruner, magnitude, sds, sparsegpt, taylor, wanda"
             })
     void anUnknownMethodGetsAHintAndTheList(String name, String message) {
         var e = assertThrows(IllegalArgumentException.class, () -> Methods.create(name, Map.of()));
         assertTrue(e.getMessage().contains(message), e.getMessage());
-        assertTrue(e.getMessage().contains("magnitude, sds, sparsegpt, wanda"), e.getMessage());
+        assertTrue(
+                e.getMessage().contains("dpruner, magnitude, sds, sparsegpt, taylor, wanda"),
+                e.getMessage());
     }
 
     @ParameterizedTest

@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.pollard.prune.ComparisonGroup;
+import dev.pollard.prune.Findings;
 import dev.pollard.prune.LayerContext;
 import dev.pollard.prune.LayerError;
 import dev.pollard.prune.LayerPruner;
@@ -64,6 +65,7 @@ class SdsTest {
                                         weight,
                                         layer.dense(),
                                         earlier,
+                                        Findings.NONE,
                                         layer.stats(),
                                         layer.seed()),
                                 sparsity);
@@ -153,7 +155,8 @@ class SdsTest {
                 new ComparisonGroup.Row()
                         .largest(plain.weight(), TWO_OF_FOUR)
                         .applyTo(plain.weight());
-        return new LayerContext("layer", weight, plain.dense(), List.of(weight), stats, 0);
+        return new LayerContext(
+                "layer", weight, plain.dense(), List.of(weight), Findings.NONE, stats, 0);
     }
 
     @Test

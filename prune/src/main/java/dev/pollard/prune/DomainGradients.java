@@ -1,0 +1,323 @@
+package dev.pollard.prune;
+
+import dev.pollard.config.Checkpoint.Entry;
+import dev.pollard.model.Model;
+import dev.pollard.model.Parameters;
+import dev.pollard.prune.DomainPass.Penalty;
+import dev.pollard.prune.DomainPass.Tuning;
+import dev.pollard.tensor.Scope;
+import dev.pollard.tensor.Tensor;
+import dev.pollard.tensor.Workers;
+import dev.pollard.train.GradientPass;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.function.Consumer;
+import java.util.stream.Collectors;
+
+/// Does a [DomainPass]: takes gradients of the layers to prune, sample by sample, and leaves their
+/// mean and the mean of their squares in the store.
+///
+/// In memory are all weights of the model, and for each domain two numbers for every weight to
+/// prune. Sums run in the order of the samples, so they do not depend on the workers.
+final class DomainGradients implements AutoCloseable {
+    private final DomainPass pass;
+    private final int index; // of the pass
+    private final int passes;
+    private final Model model;
+    private final Driver.Settings settings;
+    private final Workers workers;
+    private final BlockStore store;
+    private final Consumer<RunEvent> listener;
+    private final Parameters parameters;
+    private final GradientPass gradients;
+    private final List<Sums> open = new ArrayList<>();
+
+    DomainGradients(
+            DomainPass pass,
+            int index,
+            int passes,
+            Model model,
+            Driver.Settings settings,
+            Workers workers,
+            BlockStore store,
+            Consumer<RunEvent> listener) {
+        this.pass = pass;
+        this.index = index;
+        this.passes = passes;
+        this.model = model;
+        this.settings = settings;
+        this.workers = workers;
+        this.store = store;
+        this.listener = listener;
+        this.parameters =
+                Parameters.of(
+                        model, e -> e.weight().prunable() && settings.layers().test(e.module()));
+        this.gradients =
+                new GradientPass(parameters, settings.activations(), settings.compute(), workers);
+    }
+
+    /// Σ g and Σ g² over samples, by weight.
+    private final class Sums implements AutoCloseable {
+        private final Map<Entry, Tensor> gradients = new LinkedHashMap<>();
+        private final Map<Entry, Tensor> squares = new LinkedHashMap<>();
+        private int samples;
+
+        Sums() {
+            open.add(this);
+            for (var weight : parameters.trained()) {
+                try (var scope = Scope.open()) {
+                    long[] shape = parameters.leaf(weight).shape();
+                    gradients.put(weight, scope.keep(Tensor.zeros(shape)));
+                    squares.put(weight, scope.keep(Tensor.zeros(shape)));
+                }
+            }
+        }
+
+        void add(Entry weight, List<Tensor> ofSamples) {
+            for (Tensor g : ofSamples) {
+                gradients.get(weight).add_(g);
+                squares.get(weight).addcmul_(g, g, 1);
+            }
+        }
+
+        void clear() {
+            gradients.values().forEach(Tensor::zero_);
+            squares.values().forEach(Tensor::zero_);
+            samples = 0;
+        }
+
+        /// The means, in place.
+        void divide() {
+            gradients.values().forEach(g -> g.mul_(1.0 / samples));
+            squares.values().forEach(g -> g.mul_(1.0 / samples));
+        }
+
+        @Override
+        public void close() {
+            gradients.values().forEach(Tensor::close);
+            squares.values().forEach(Tensor::close);
+        }
+    }
+
+    /// @throws dev.pollard.model.NonFiniteLossException if a loss is not finite
+    void run(List<Texts.Domain> domains) throws IOException {
+        if (pass.tuning().isPresent()) {
+            tune(pass.tuning().get(), domains);
+        }
+        var sums = new LinkedHashMap<Texts.Domain, Sums>();
+        int total = domains.stream().mapToInt(d -> d.sequences().length).sum();
+        int done = 0;
+        for (var domain : domains) {
+            var sum = new Sums();
+            for (var samples : rounds(List.of(domain.sequences()))) {
+                double[] losses = add(samples, sum);
+                done += losses.length;
+                told("gradients", done, total, losses);
+            }
+            sum.divide();
+            sums.put(domain, sum);
+        }
+        commit(sums);
+    }
+
+    private double[] add(List<int[][]> samples, Sums sums) {
+        sums.samples += samples.size();
+        return gradients.run(samples, (weight, _, g) -> sums.add(weight, g));
+    }
+
+    private List<List<int[][]>> rounds(List<int[]> sequences) {
+        var rounds = new ArrayList<List<int[][]>>();
+        for (int i = 0; i < sequences.size(); i += workers.count()) {
+            rounds.add(
+                    sequences.subList(i, Math.min(sequences.size(), i + workers.count())).stream()
+                            .map(ids -> new int[][] {ids})
+                            .toList());
+        }
+        return rounds;
+    }
+
+    private void told(String what, int done, int total, double[] losses) {
+        double loss = Arrays.stream(losses).average().orElseThrow();
+        listener.accept(new RunEvent.SamplesDone(index, passes, what, done, total, loss));
+    }
+
+    private void tune(Tuning tuning, List<Texts.Domain> domains) throws IOException {
+        var random = new Random(settings.seed());
+        try (var sums = new Sums();
+                var dense = tuning.penalty().form() == Penalty.Form.EWC ? new Copies() : null) {
+            for (int step = 0; step < tuning.steps(); step++) {
+                sums.clear();
+                var losses = new ArrayList<Double>();
+                for (var samples : rounds(batch(tuning.batch(), domains, random))) {
+                    Arrays.stream(add(samples, sums)).forEach(losses::add);
+                }
+                sums.divide();
+                step(tuning, rate(tuning, step), sums, dense);
+                double[] all = losses.stream().mapToDouble(loss -> loss).toArray();
+                told("tuning", step + 1, tuning.steps(), all);
+            }
+            open.remove(sums);
+        }
+    }
+
+    /// Rises linearly in the first tenth of the steps, then falls linearly.
+    private static double rate(Tuning tuning, int step) {
+        double warm = Math.max(1, tuning.steps() / 10.0);
+        double left = tuning.steps() - step;
+        return tuning.rate()
+                * Math.min((step + 1) / warm, left / Math.max(1, tuning.steps() - warm));
+    }
+
+    private static List<int[]> batch(int size, List<Texts.Domain> domains, Random random) {
+        double total = domains.stream().mapToDouble(Texts.Domain::weight).sum();
+        var batch = new ArrayList<int[]>();
+        for (int i = 0; i < size; i++) {
+            double at = random.nextDouble() * total;
+            int d = 0;
+            while (d < domains.size() - 1 && at >= domains.get(d).weight()) {
+                at -= domains.get(d++).weight();
+            }
+            int[][] sequences = domains.get(d).sequences();
+            batch.add(sequences[random.nextInt(sequences.length)]);
+        }
+        return batch;
+    }
+
+    private void step(Tuning tuning, double rate, Sums sums, Copies dense) throws IOException {
+        double squared = 0;
+        for (var entries : byBlock().values()) {
+            try (var _ = Scope.open()) {
+                var importance = importance(entries, tuning.penalty());
+                for (var weight : entries) {
+                    Tensor g = sums.gradients.get(weight);
+                    Tensor penalty =
+                            penalty(
+                                    tuning.penalty(),
+                                    importance.get(weight),
+                                    g,
+                                    sums.squares.get(weight),
+                                    weight,
+                                    dense,
+                                    rate);
+                    if (penalty != null) {
+                        g.add_(penalty);
+                    }
+                    squared += g.square().sum().item();
+                }
+            }
+        }
+        double scale = Math.min(1, tuning.clip() / Math.sqrt(squared));
+        workers.forEach(
+                parameters.trained().size(),
+                (_, w) -> {
+                    var weight = parameters.trained().get(w);
+                    parameters.values(weight).add_(sums.gradients.get(weight), -rate * scale);
+                });
+    }
+
+    /// The gradient of the penalty; null if there is none.
+    private Tensor penalty(
+            Penalty penalty,
+            Tensor importance,
+            Tensor g,
+            Tensor fisher,
+            Entry weight,
+            Copies dense,
+            double rate) {
+        return switch (penalty.form()) {
+            case NONE -> null;
+            case PAPER ->
+                    importance
+                            .mul(2 * penalty.lambda() * penalty.alpha() * penalty.alpha())
+                            .mul_(g)
+                            .mul_(fisher);
+            case EWC ->
+                    // A step that would overshoot W⁰ is cut off there.
+                    importance
+                            .mul(2 * penalty.lambda())
+                            .clampMax(1 / rate)
+                            .mul_(parameters.values(weight).sub(dense.get(weight)));
+        };
+    }
+
+    private Map<Entry, Tensor> importance(List<Entry> entries, Penalty penalty) throws IOException {
+        var importance = new LinkedHashMap<Entry, Tensor>();
+        if (penalty.form() != Penalty.Form.NONE) {
+            var found = store.load(0, entries.getFirst().block()).orElseThrow().findings();
+            for (var weight : entries) {
+                Tensor g = found.get(weight.module()).importance().orElseThrow();
+                importance.put(weight, penalty.normalised() ? g.mul(1 / g.mean().item()) : g);
+            }
+        }
+        return importance;
+    }
+
+    /// The weights before the first step.
+    private final class Copies implements AutoCloseable {
+        private final Map<Entry, Tensor> copies = new LinkedHashMap<>();
+
+        Copies() {
+            for (var weight : parameters.trained()) {
+                try (var scope = Scope.open()) {
+                    copies.put(weight, scope.keep(copy(parameters.values(weight))));
+                }
+            }
+        }
+
+        Tensor get(Entry weight) {
+            return copies.get(weight);
+        }
+
+        @Override
+        public void close() {
+            copies.values().forEach(Tensor::close);
+        }
+    }
+
+    private static Tensor copy(Tensor tensor) {
+        return Tensor.empty(tensor.shape()).copy_(tensor);
+    }
+
+    private Map<Integer, List<Entry>> byBlock() {
+        return parameters.trained().stream()
+                .collect(
+                        Collectors.groupingBy(
+                                Entry::block, LinkedHashMap::new, Collectors.toList()));
+    }
+
+    private void commit(Map<Texts.Domain, Sums> sums) throws IOException {
+        for (var block : byBlock().entrySet()) {
+            try (var _ = Scope.open()) {
+                var findings = new LinkedHashMap<String, Findings>();
+                for (var weight : block.getValue()) {
+                    var domains = new ArrayList<Findings.Domain>();
+                    sums.forEach(
+                            (domain, sum) ->
+                                    domains.add(
+                                            new Findings.Domain(
+                                                    domain.name(),
+                                                    domain.weight(),
+                                                    sum.gradients.get(weight),
+                                                    sum.squares.get(weight))));
+                    var tuned = pass.tuning().map(_ -> parameters.values(weight));
+                    findings.put(weight.module(), Findings.of(domains, tuned));
+                }
+                store.commit(
+                        index,
+                        block.getKey(),
+                        new BlockStore.Committed(Map.of(), findings, List.of()));
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        open.forEach(Sums::close);
+        parameters.close();
+    }
+}

@@ -1,0 +1,248 @@
+package dev.pollard.recipe;
+
+import dev.pollard.data.Calibration;
+import dev.pollard.data.Domain;
+import dev.pollard.data.Sampling;
+import dev.pollard.data.Source;
+import dev.pollard.data.TokenWindows;
+import dev.pollard.model.Model;
+import dev.pollard.prune.Driver;
+import dev.pollard.prune.Inputs;
+import dev.pollard.prune.Method;
+import dev.pollard.prune.Texts;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Optional;
+import java.util.SequencedMap;
+
+/// The texts that a run learns from: calibration text and that of domains. Named and checked before
+/// the work, read at its beginning.
+final class RunTexts {
+    private final Recipe recipe;
+    private final Method method;
+    private final List<Source> calibration;
+    private final List<Domain> domains;
+    private final int calibrationLength;
+    private final int domainLength;
+
+    /// @param context positions of the model
+    /// @throws IllegalArgumentException if a text that the method needs is not named, or one that
+    ///     it has no use for is
+    /// @throws java.nio.file.NoSuchFileException if a file is missing
+    RunTexts(Recipe recipe, Method method, int context) throws IOException {
+        this.recipe = recipe;
+        this.method = method;
+        this.calibration = recipe.calibration().sources().stream().map(Source::parse).toList();
+        this.domains = recipe.domains().sources().stream().map(Domain::parse).toList();
+        this.calibrationLength =
+                EvaluationRun.length("--calib-length", recipe.calibration().length(), context);
+        this.domainLength =
+                recipe.domains().length().isEmpty()
+                        ? calibrationLength
+                        : EvaluationRun.length(
+                                "--domain-length", recipe.domains().length(), context);
+        checkCalibration();
+        checkDomains();
+    }
+
+    private void checkCalibration() throws IOException {
+        if (calibration.isEmpty() && needsCalibration()) {
+            boolean ofMethod =
+                    !Driver.needs(method, recipe.pruning().inputs()).isEmpty()
+                            || Driver.domainPass(method).isPresent();
+            String who =
+                    recipe.pruning().inputs() == Inputs.BOTH
+                            ? "--inputs both"
+                            : ofMethod
+                                    ? recipe.pruning().method()
+                                    : "--allocation " + recipe.pruning().allocation();
+            throw new IllegalArgumentException(
+                    "%s needs calibration text: give --calib FILE[:field]".formatted(who));
+        }
+        for (var source : calibration) {
+            EvaluationRun.checkReadable(source);
+        }
+    }
+
+    private boolean needsCalibration() {
+        boolean gradients =
+                Driver.domainPass(method).map(pass -> pass.orCalibration()).orElse(false);
+        return !recipe.pruning().needs(method).isEmpty() || gradients && domains.isEmpty();
+    }
+
+    private void checkDomains() throws IOException {
+        var pass = Driver.domainPass(method);
+        String name = recipe.pruning().method();
+        if (domains.isEmpty() && pass.isPresent() && !pass.get().orCalibration()) {
+            throw new IllegalArgumentException(
+                    "%s needs text of its domain: give --domain NAME=FILE[:field]".formatted(name));
+        }
+        if (!domains.isEmpty() && pass.isEmpty()) {
+            throw new IllegalArgumentException(
+                    "%s takes no gradients, so it has no use for --domain: give the text to --calib"
+                            .formatted(name));
+        }
+        var names = new HashSet<String>();
+        for (var domain : domains) {
+            if (!names.add(domain.name())) {
+                throw new IllegalArgumentException(
+                        "two domains are called %s".formatted(domain.name()));
+            }
+            EvaluationRun.checkReadable(domain.source());
+        }
+        if (Driver.mixesTexts(method) && domainLength != calibrationLength) {
+            throw new IllegalArgumentException(
+                    "--domain-length %d is not --calib-length %d, and the adjustment sees both texts: make them equal, or set fit=domains or fit=calibration"
+                            .formatted(domainLength, calibrationLength));
+        }
+    }
+
+    /// Tokens of a calibration sequence, the default resolved.
+    int calibrationLength() {
+        return calibrationLength;
+    }
+
+    /// Tokens of a sequence of a domain, the default resolved.
+    int domainLength() {
+        return domainLength;
+    }
+
+    /// Sequences of which gradients are taken.
+    int gradientSamples() {
+        return Driver.domainPass(method).isEmpty()
+                ? 0
+                : domains.isEmpty()
+                        ? recipe.calibration().samples()
+                        : domains.size() * recipe.domains().samples();
+    }
+
+    /// How many domains are told apart.
+    int domains() {
+        return Math.max(1, domains.size());
+    }
+
+    List<Path> files() {
+        var files = new ArrayList<Path>();
+        calibration.forEach(source -> files.add(source.file()));
+        domains.forEach(domain -> files.add(domain.source().file()));
+        return files;
+    }
+
+    /// What was read.
+    ///
+    /// @param calibration empty if nothing needs it
+    record Read(Optional<TokenWindows> calibration, SequencedMap<Domain, TokenWindows> domains) {
+        Texts texts() {
+            var named = new ArrayList<Texts.Domain>();
+            domains.forEach(
+                    (domain, windows) ->
+                            named.add(new Texts.Domain(domain.name(), domain.weight(), windows)));
+            int[][] ids = calibration.map(TokenWindows::all).orElseGet(() -> new int[0][]);
+            return new Texts(ids, named);
+        }
+
+        /// The first sequence there is.
+        Optional<int[]> first() {
+            return calibration
+                    .or(() -> domains.values().stream().findFirst())
+                    .map(windows -> windows.get(0));
+        }
+
+        /// What decides the result of a run, by name.
+        SequencedMap<String, String> identity() {
+            var identity = new LinkedHashMap<String, String>();
+            identity.put("calibration", calibration.map(TokenWindows::sha256).orElse(""));
+            domains.forEach(
+                    (domain, windows) ->
+                            identity.put(
+                                    "domain " + domain.name(),
+                                    "%s of weight %s"
+                                            .formatted(windows.sha256(), domain.weight())));
+            return identity;
+        }
+
+        /// What the sources had to say.
+        List<String> notes() {
+            var notes = new ArrayList<String>();
+            var all = new ArrayList<TokenWindows>();
+            calibration.ifPresent(all::add);
+            all.addAll(domains.values());
+            for (var windows : all) {
+                for (var origin : windows.origins()) {
+                    origin.notes().forEach(note -> notes.add(origin.source() + ": " + note));
+                }
+            }
+            return notes;
+        }
+
+        RunRecord.CalibrationFacts facts(Recipe.Calibration asked) {
+            return calibration
+                    .map(
+                            windows ->
+                                    new RunRecord.CalibrationFacts(
+                                            asked.sources(),
+                                            asked.random() ? "random" : "consecutive",
+                                            windows.count(),
+                                            windows.length(),
+                                            windows.tokens(),
+                                            windows.sha256()))
+                    .orElseGet(
+                            () -> new RunRecord.CalibrationFacts(List.of(), "none", 0, 0, 0, ""));
+        }
+
+        List<RunRecord.DomainFacts> domainFacts() {
+            return domains.entrySet().stream()
+                    .map(
+                            read ->
+                                    new RunRecord.DomainFacts(
+                                            read.getKey().name(),
+                                            read.getKey().source().toString(),
+                                            read.getKey().weight(),
+                                            read.getValue().count(),
+                                            read.getValue().length(),
+                                            read.getValue().sha256()))
+                    .toList();
+        }
+    }
+
+    Read read(Model model, RunListener listener) throws IOException {
+        var windows = new LinkedHashMap<Domain, TokenWindows>();
+        Optional<TokenWindows> calibrated = Optional.empty();
+        if (!calibration.isEmpty() && needsCalibration()) {
+            listener.step("reading calibration text");
+            calibrated =
+                    Optional.of(
+                            read(
+                                    model,
+                                    calibration,
+                                    recipe.calibration().samples(),
+                                    calibrationLength));
+        }
+        for (var domain : domains) {
+            listener.step("reading text of the domain " + domain.name());
+            windows.put(
+                    domain,
+                    read(
+                            model,
+                            List.of(domain.source()),
+                            recipe.domains().samples(),
+                            domainLength));
+        }
+        return new Read(calibrated, windows);
+    }
+
+    private TokenWindows read(Model model, List<Source> sources, int samples, int length)
+            throws IOException {
+        return new Calibration(
+                        sources,
+                        samples,
+                        length,
+                        recipe.calibration().random() ? Sampling.RANDOM : Sampling.CONSECUTIVE,
+                        recipe.pruning().seed())
+                .read(model.tokenizer(), model.config().vocabularySize());
+    }
+}
