@@ -99,6 +99,22 @@ final class RunCommand implements Callable<Integer> {
         setSparsity(ratio, false);
     }
 
+    /// What a ratio is a ratio of.
+    private enum Whole {
+        LAYERS,
+        MODEL
+    }
+
+    @Option(
+            names = "--target-sparsity-of",
+            order = 12,
+            paramLabel = "layers|model",
+            defaultValue = "layers",
+            description =
+                    "What --sparsity is a ratio of: the layers to prune, or all weights of the"
+                            + " model, embeddings and head included. Default: ${DEFAULT-VALUE}")
+    private Whole whole;
+
     @Option(
             names = "--pattern",
             order = 12,
@@ -445,6 +461,7 @@ final class RunCommand implements Callable<Integer> {
                         method,
                         settings,
                         sparsity,
+                        whole == Whole.MODEL,
                         allocation,
                         inputs,
                         Optional.ofNullable(include),
@@ -521,6 +538,7 @@ final class RunCommand implements Callable<Integer> {
         options.put(
                 sparsity instanceof Sparsity.SemiStructured ? "pattern" : "sparsity",
                 sparsity.toString());
+        options.put("target-sparsity-of", whole.name().toLowerCase(Locale.ROOT));
         options.put("allocation", allocation.toString());
         options.put("inputs", inputs.name().toLowerCase(Locale.ROOT));
         put(options, "include", include);

@@ -106,7 +106,8 @@ public final class PruningRun implements AutoCloseable {
         checkOutput(recipe.output());
         var model = Model.open(recipe.model());
         try {
-            return new PruningRun(recipe, model, cache, listener);
+            var asked = recipe.pruning().ofModel() ? recipe.ofModel(model.checkpoint()) : recipe;
+            return new PruningRun(asked, model, cache, listener);
         } catch (IOException | RuntimeException e) {
             model.close();
             throw e;

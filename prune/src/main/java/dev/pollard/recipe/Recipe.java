@@ -1,5 +1,6 @@
 package dev.pollard.recipe;
 
+import dev.pollard.config.Checkpoint;
 import dev.pollard.model.Compute;
 import dev.pollard.prune.Allocation;
 import dev.pollard.prune.Driver;
@@ -44,9 +45,41 @@ public record Recipe(
         this(model, pruning, calibration, Domains.NONE, evaluation, resources, output);
     }
 
+    /// The same, where the sparsity is meant of the whole model, as a fraction of the weights that
+    /// are pruned: embeddings, norms and head give nothing, so the layers give more.
+    ///
+    /// @throws IllegalArgumentException if the pattern is N:M, or the layers have not that much
+    Recipe ofModel(Checkpoint checkpoint) {
+        if (!(pruning.sparsity instanceof Sparsity.Unstructured(double asked))) {
+            throw new IllegalArgumentException(
+                    "a pattern %s leaves nothing to convert: --target-sparsity-of model goes with --sparsity"
+                            .formatted(pruning.sparsity));
+        }
+        double pruned =
+                checkpoint.prunable().stream()
+                        .filter(entry -> pruning.covers(entry.module()))
+                        .mapToDouble(entry -> entry.weight().shape().elements())
+                        .sum();
+        double ratio = asked * checkpoint.parameters() / pruned;
+        if (!(ratio < 1)) {
+            throw new IllegalArgumentException(
+                    "%s of all %,d weights are more than the %,.0f of the layers to prune"
+                            .formatted(asked, checkpoint.parameters(), pruned));
+        }
+        return new Recipe(
+                model,
+                pruning.with(new Sparsity.Unstructured(ratio)),
+                calibration,
+                domains,
+                evaluation,
+                resources,
+                output);
+    }
+
     /// @param method key in the catalogue
     /// @param settings the method's own settings, by name
     /// @param sparsity asked of all layers together
+    /// @param ofModel whether it is meant of all weights of the model
     /// @param allocation how much of it each layer gives
     /// @param include only modules whose name contains a match
     /// @param exclude no module whose name contains a match
@@ -56,12 +89,43 @@ public record Recipe(
             String method,
             Map<String, String> settings,
             Sparsity sparsity,
+            boolean ofModel,
             Allocation allocation,
             Inputs inputs,
             Optional<Pattern> include,
             Optional<Pattern> exclude,
             long seed,
             boolean control) {
+        /// Of a sparsity of the layers to prune.
+        public Pruning(
+                String method,
+                Map<String, String> settings,
+                Sparsity sparsity,
+                Allocation allocation,
+                Inputs inputs,
+                Optional<Pattern> include,
+                Optional<Pattern> exclude,
+                long seed,
+                boolean control) {
+            this(
+                    method,
+                    settings,
+                    sparsity,
+                    false,
+                    allocation,
+                    inputs,
+                    include,
+                    exclude,
+                    seed,
+                    control);
+        }
+
+        /// The same with another sparsity, of the layers to prune.
+        Pruning with(Sparsity other) {
+            return new Pruning(
+                    method, settings, other, allocation, inputs, include, exclude, seed, control);
+        }
+
         /// @throws IllegalArgumentException if the sparsity cannot be shared out so
         public Pruning {
             settings = Map.copyOf(settings);

@@ -1,0 +1,297 @@
+package dev.pollard.recipe;
+
+import static org.junit.jupiter.api.Assertions.assertArrayEquals;
+import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
+import static org.junit.jupiter.api.Assertions.assertTrue;
+
+import dev.pollard.eval.PerplexityCache;
+import dev.pollard.format.MalformedFileException;
+import dev.pollard.format.safetensors.SafetensorsFile;
+import dev.pollard.model.Compute;
+import dev.pollard.model.Model;
+import dev.pollard.model.TinyLlama;
+import dev.pollard.prune.Allocation;
+import dev.pollard.prune.Inputs;
+import dev.pollard.prune.RunEvent;
+import dev.pollard.prune.Sparsity;
+import dev.pollard.tensor.Scope;
+import dev.pollard.train.GradientPass.Activations;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalInt;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/// Runs of methods that take gradients, from the recipe to the output folder.
+class DomainRunTest {
+    @TempDir private Path folder;
+    private Path model;
+    private Path general;
+    private Path domain;
+    private Path out;
+    private final List<RunEvent> events = new ArrayList<>();
+
+    @BeforeEach
+    void writeInputs() throws IOException {
+        model = new TinyLlama(3).write(folder.resolve("model"));
+        general = TinyLlama.npy(folder.resolve("general.npy"), TinyLlama.ids(6, 20, 64, 1));
+        domain = TinyLlama.npy(folder.resolve("domain.npy"), TinyLlama.ids(6, 20, 32, 2));
+        out = folder.resolve("out");
+    }
+
+    private final RunListener listener =
+            new RunListener() {
+                @Override
+                public void step(String what) {}
+
+                @Override
+                public void pruning(RunEvent event) {
+                    events.add(event);
+                }
+
+                @Override
+                public void control(RunEvent event) {}
+
+                @Override
+                public void evaluating(String what, long done, long total) {}
+
+                @Override
+                public void warn(String message) {}
+            };
+
+    private Recipe recipe(String method, Map<String, String> set, String... domains) {
+        return recipe(method, set, List.of(general.toString()), OptionalInt.empty(), domains);
+    }
+
+    private Recipe recipe(
+            String method,
+            Map<String, String> set,
+            List<String> calibration,
+            OptionalInt domainLength,
+            String... domains) {
+        return new Recipe(
+                model,
+                pruning(method, set, false),
+                new Recipe.Calibration(calibration, 6, OptionalInt.of(20), true),
+                new Recipe.Domains(List.of(domains), 4, domainLength),
+                new Recipe.Evaluation(List.of(), OptionalInt.empty(), OptionalInt.empty()),
+                resources(1L << 40),
+                new Recipe.Output(out, "keep", false));
+    }
+
+    private static Recipe.Resources resources(long memory) {
+        return new Recipe.Resources(Compute.FLOAT32, 2, memory, Optional.empty(), false);
+    }
+
+    private static Recipe.Pruning pruning(String method, Map<String, String> set, boolean ofModel) {
+        return new Recipe.Pruning(
+                method,
+                set,
+                Sparsity.parse("0.5"),
+                ofModel,
+                new Allocation.Uniform(),
+                Inputs.PRUNED,
+                Optional.empty(),
+                Optional.empty(),
+                0,
+                true);
+    }
+
+    private PruningRun prepare(Recipe recipe) throws IOException {
+        return PruningRun.prepare(recipe, new PerplexityCache(folder.resolve("cache")), listener);
+    }
+
+    private RunRecord run(Recipe recipe) throws IOException {
+        try (var run = prepare(recipe)) {
+            return run.execute("pollard run …", "1.2.3", (_, _) -> {});
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"taylor", "dpruner"})
+    void aDomainPrunesAModel(String method) throws IOException {
+        var record = run(recipe(method, Map.of(), "words=" + domain));
+        assertEquals(0.5, record.sparsity(), 0.001);
+        assertEquals(1, record.domains().size());
+        var facts = record.domains().getFirst();
+        assertEquals("words", facts.name());
+        assertEquals(4, facts.sequences());
+        assertEquals(20, facts.length());
+        assertEquals(64, facts.sha256().length());
+        assertTrue(record.seconds().gradients() > 0);
+        var samples =
+                events.stream()
+                        .filter(RunEvent.SamplesDone.class::isInstance)
+                        .map(RunEvent.SamplesDone.class::cast)
+                        .toList();
+        assertEquals(List.of(2, 4), samples.stream().map(RunEvent.SamplesDone::done).toList());
+        assertTrue(samples.getFirst().loss() > 1);
+        // The kept weights are the model's own, the record can be read again.
+        assertFalse(record.layers().isEmpty());
+        assertEquals(record.toJson(), RunRecord.read(out.resolve("pollard/report.json")).toJson());
+        try (var before = Model.open(model);
+                var after = Model.open(out);
+                var _ = Scope.open()) {
+            for (var entry : before.checkpoint().prunable()) {
+                float[] dense = before.weight(entry).toFloats();
+                float[] sparse = after.weight(after.checkpoint().named(entry.name())).toFloats();
+                for (int i = 0; i < dense.length; i++) {
+                    assertTrue(sparse[i] == 0 || sparse[i] == dense[i]);
+                }
+            }
+        }
+    }
+
+    @Test
+    void twoDomainsCountByTheirWeights() throws IOException {
+        String other =
+                TinyLlama.npy(folder.resolve("b.npy"), TinyLlama.ids(6, 20, 64, 9)).toString();
+        run(recipe("taylor", Map.of(), "a=" + domain));
+        byte[] alone = weights();
+        Files.move(out, folder.resolve("alone"));
+        run(recipe("taylor", Map.of(), "a=" + domain, "b=" + other + "@1e-6"));
+        byte[] nearly = weights();
+        Files.move(out, folder.resolve("nearly"));
+        run(recipe("taylor", Map.of(), "a=" + domain, "b=" + other));
+        assertArrayEquals(alone, nearly);
+        assertFalse(Arrays.equals(alone, weights()));
+    }
+
+    private byte[] weights() throws IOException {
+        return Files.readAllBytes(out.resolve("model.safetensors"));
+    }
+
+    @Test
+    void taylorMakesDoWithCalibrationText() throws IOException {
+        var record = run(recipe("taylor", Map.of()));
+        assertTrue(record.domains().isEmpty());
+        assertEquals(6, record.calibration().sequences());
+    }
+
+    @Test
+    void aSparsityOfTheWholeModelIsConverted() throws IOException {
+        var asked = recipe("taylor", Map.of());
+        try (var opened = Model.open(model)) {
+            var checkpoint = opened.checkpoint();
+            double share = (double) checkpoint.parameters() / checkpoint.prunableParameters();
+            var whole =
+                    new Recipe(
+                            model,
+                            pruning("taylor", Map.of(), true),
+                            asked.calibration(),
+                            asked.domains(),
+                            asked.evaluation(),
+                            asked.resources(),
+                            asked.output());
+            var record = run(whole);
+            assertEquals(0.5 * share, record.sparsity(), 0.002);
+            long zeros = 0;
+            try (var written = SafetensorsFile.open(out.resolve("model.safetensors"))) {
+                for (var tensor : written.tensors().values()) {
+                    for (float value : tensor.toFloats()) {
+                        zeros += value == 0 ? 1 : 0;
+                    }
+                }
+            }
+            assertEquals(0.5, (double) zeros / checkpoint.parameters(), 0.002);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "dpruner | | dpruner needs text of its domain: give --domain NAME=FILE[:field]",
+                "wanda | a=F | wanda takes no gradients, so it has no use for --domain: give the text to --calib",
+                "dpruner | F | is no domain: give NAME=FILE[:field][@WEIGHT]",
+                "dpruner | a=F,a=F | two domains are called a",
+                "dpruner | a=F@-1 | the weight of the domain a must be positive: -1.0",
+                "dpruner | a=missing.npy | missing.npy"
+            })
+    void aTextThatDoesNotFitEndsBeforeTheWork(String method, String given, String message) {
+        String[] domains =
+                given == null ? new String[0] : given.replace("F", domain.toString()).split(",");
+        var e =
+                assertThrows(
+                        Exception.class, () -> prepare(recipe(method, Map.of(), domains)).close());
+        assertTrue(e.getMessage().contains(message), e.getMessage());
+        assertFalse(Files.exists(out));
+    }
+
+    @Test
+    void textsOfTwoLengthsAreNotFittedToTogether() throws IOException {
+        var set = Map.of("exact", "2", "fit", "both");
+        var calibration = List.of(general.toString());
+        var e =
+                assertThrows(
+                        IllegalArgumentException.class,
+                        () ->
+                                prepare(
+                                                recipe(
+                                                        "dpruner",
+                                                        set,
+                                                        calibration,
+                                                        OptionalInt.of(10),
+                                                        "a=" + domain))
+                                        .close());
+        assertTrue(e.getMessage().startsWith("--domain-length 10 is not --calib-length 20"));
+        var alone = Map.of("exact", "2", "fit", "domains");
+        run(recipe("dpruner", alone, calibration, OptionalInt.of(10), "a=" + domain));
+    }
+
+    @Test
+    void anEmptyDomainIsNamed() throws IOException {
+        Path empty = Files.writeString(folder.resolve("empty.txt"), "");
+        var e =
+                assertThrows(
+                        MalformedFileException.class,
+                        () -> run(recipe("dpruner", Map.of(), "a=" + empty)));
+        assertTrue(e.getMessage().contains("empty.txt"), e.getMessage());
+        assertFalse(Files.exists(out));
+    }
+
+    /// First less is kept of the way there, then the run is refused: before anything is read.
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void memoryIsToldBeforeTheWork(boolean enough) throws IOException {
+        var asked = recipe("dpruner", Map.of(), "a=" + domain);
+        long kept;
+        try (var run = prepare(asked)) {
+            assertEquals(Activations.KEPT, run.plan().activations());
+            kept = run.plan().memory().base() + run.plan().memory().gradients();
+        }
+        long memory = enough ? kept - 1 : 1 << 20;
+        var little =
+                new Recipe(
+                        model,
+                        asked.pruning(),
+                        asked.calibration(),
+                        asked.domains(),
+                        asked.evaluation(),
+                        resources(memory),
+                        asked.output());
+        if (enough) {
+            try (var run = prepare(little)) {
+                assertEquals(Activations.RECOMPUTED, run.plan().activations());
+            } catch (WillNotFitException e) {
+                // Of what the blocks need besides: then the gradients were not the obstacle.
+                assertFalse(e.getMessage().startsWith("gradients"), e.getMessage());
+            }
+        } else {
+            var e = assertThrows(WillNotFitException.class, () -> prepare(little).close());
+            assertTrue(e.getMessage().startsWith("gradients need about"), e.getMessage());
+        }
+    }
+}
