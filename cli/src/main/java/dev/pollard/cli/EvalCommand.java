@@ -1,6 +1,7 @@
 package dev.pollard.cli;
 
 import dev.pollard.eval.Comparison;
+import dev.pollard.eval.Decoding;
 import dev.pollard.eval.Measure;
 import dev.pollard.eval.PerplexityCache;
 import dev.pollard.model.Model;
@@ -36,11 +37,17 @@ import picocli.CommandLine.Parameters;
             "  pollard eval dense out --tasks piqa,arc_easy --limit 500 --task-data benchmarks",
             "  pollard eval out --tasks mmlu_anatomy --shots 5 --json result.json",
             "  pollard eval dense out --tasks choice:mine.jsonl,perplexity:c4.jsonl:text",
+            "  pollard eval dense out --tasks pubmedqa,hqs,perplexity-strided:contracts.jsonl:text",
             "",
             "'pollard tasks' lists the tasks. The text of a perplexity is joined (rows and records by",
             "two newlines), tokenised once and cut into windows without overlap; the tail is dropped.",
             "'rows:' takes every line as a row of a dataset, its newline kept: WikiText-2 raw as the",
-            "papers' code sees it.",
+            "papers' code sees it. Of perplexity-strided the windows overlap, and each token is",
+            "predicted once, from all the window has before it; 2048/512: in front of the file sets",
+            "window and stride.",
+            "",
+            "Tasks with summaries let the model write up to the end of a line, the most probable token",
+            "each time unless there is a --temperature, and hold it against the reference by ROUGE.",
             "",
             "± is the standard error. Of a difference it is paired: of the differences question by",
             "question. p is how probable a difference as large is by chance alone: McNemar's test for",
@@ -70,7 +77,9 @@ final class EvalCommand implements Callable<Integer> {
             paramLabel = "TASK[,TASK…]",
             description =
                     "What to measure: names of tasks ('pollard tasks'),"
-                            + " perplexity:[rows:]FILE[:field], choice:FILE.jsonl. Repeatable.")
+                            + " perplexity:[rows:]FILE[:field],"
+                            + " perplexity-strided:[W/S:][rows:]FILE[:field], choice:FILE.jsonl."
+                            + " Repeatable.")
     private List<String> tasks;
 
     private OptionalInt length = OptionalInt.empty();
@@ -101,7 +110,9 @@ final class EvalCommand implements Callable<Integer> {
             order = 4,
             paramLabel = "N",
             defaultValue = "0",
-            description = "Of the questions drawn. Default: ${DEFAULT-VALUE}")
+            description =
+                    "Of the questions drawn, and of texts written with a --temperature. Default:"
+                            + " ${DEFAULT-VALUE}")
     private long seed;
 
     @Option(
@@ -113,6 +124,37 @@ final class EvalCommand implements Callable<Integer> {
                     "Solved examples in front of every question: the first of the task's file of"
                             + " examples. Default: ${DEFAULT-VALUE}")
     private int shots;
+
+    @Option(
+            names = "--temperature",
+            order = 6,
+            paramLabel = "T",
+            defaultValue = "0",
+            description =
+                    "Of texts to be written. 0: always the most probable token. Default:"
+                            + " ${DEFAULT-VALUE}")
+    private double temperature;
+
+    @Option(
+            names = "--top-p",
+            order = 7,
+            paramLabel = "P",
+            defaultValue = "1",
+            description =
+                    "Of texts to be written: draw only among the most probable tokens that reach"
+                            + " this probability together. Default: ${DEFAULT-VALUE}")
+    private double topP;
+
+    private OptionalInt most = OptionalInt.empty();
+
+    @Option(
+            names = "--max-tokens",
+            order = 8,
+            paramLabel = "N",
+            description = "Tokens of texts to be written. Default: what the task says")
+    private void setMost(int tokens) {
+        most = OptionalInt.of(tokens);
+    }
 
     @Mixin private TaskDataOptions data;
 
@@ -143,7 +185,10 @@ final class EvalCommand implements Callable<Integer> {
             throw new IllegalArgumentException("--log-samples goes with --json FILE");
         }
         computing.prepare(console);
-        var asked = new Recipe.Evaluation(tasks, length, limit, data.folder(), seed, shots);
+        var decoding = new Decoding(temperature, topP, seed);
+        var asked =
+                new Recipe.Evaluation(
+                        tasks, length, limit, data.folder(), seed, shots, decoding, most);
         List<EvaluationRun.Outcome> outcomes;
         try (var screen = new RunScreen(console, output, progress, "")) {
             outcomes = measure(EvaluationRun.prepare(asked), screen);
@@ -260,11 +305,14 @@ final class EvalCommand implements Callable<Integer> {
                         () -> {
                             var windows = outcome.windows().orElseThrow();
                             var origin = windows.origins().getFirst();
-                            return "%,d of %,d windows of %d of %,d tokens, BOS %s"
+                            return "%,d of %,d windows of %d%s of %,d tokens, BOS %s"
                                     .formatted(
                                             windows.count(),
                                             origin.available(),
                                             windows.length(),
+                                            windows.stride() < windows.length()
+                                                    ? ", %d apart,".formatted(windows.stride())
+                                                    : "",
                                             origin.tokens(),
                                             origin.bos());
                         });

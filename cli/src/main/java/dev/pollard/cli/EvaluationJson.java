@@ -82,6 +82,7 @@ final class EvaluationJson {
                                         .put("windows", windows.count())
                                         .put("windows_available", origin.available())
                                         .put("length", windows.length())
+                                        .put("stride", windows.stride())
                                         .put("tokens", origin.tokens())
                                         .put("bos", origin.bos().toString())
                                         .put("sha256", windows.sha256());
@@ -90,6 +91,8 @@ final class EvaluationJson {
         var config = root.putObject("config");
         asked.limit().ifPresentOrElse(n -> config.put("limit", n), () -> config.putNull("limit"));
         config.put("random_seed", asked.seed());
+        config.put("temperature", asked.decoding().temperature());
+        config.put("top_p", asked.decoding().topP());
         if (withSamples) {
             var all = root.putObject("samples");
             outcomes.stream()
@@ -120,19 +123,26 @@ final class EvaluationJson {
         var items = outcome.questions().orElseThrow().items();
         for (int i = 0; i < items.size(); i++) {
             var sample = list.addObject().put("doc_id", items.get(i).index());
-            if (items.get(i) instanceof Item.Choice choice) {
-                sample.put("target", choice.gold());
-            }
             var answers = sample.putArray("resps");
-            result.answers()
-                    .get(i)
-                    .forEach(
-                            scored ->
-                                    answers.addArray()
-                                            .add(scored.logLikelihood())
-                                            .add(scored.greedy()));
+            switch (items.get(i)) {
+                case Item.Choice choice -> sample.put("target", choice.gold());
+                case Item.Summary summary -> {
+                    sample.put("target", summary.reference());
+                    answers.addArray().add(result.written().get(i));
+                }
+                case Item.LastWord _, Item.Page _ -> {}
+            }
+            if (!result.answers().isEmpty()) {
+                result.answers()
+                        .get(i)
+                        .forEach(
+                                scored ->
+                                        answers.addArray()
+                                                .add(scored.logLikelihood())
+                                                .add(scored.greedy()));
+            }
             for (var measure : result.measures()) {
-                if (measure.metric().isProportion()) {
+                if (measure.metric().isMean()) {
                     sample.put(measure.metric().key(), measure.contributions()[i]);
                 }
             }

@@ -22,8 +22,9 @@ import picocli.CommandLine.Parameters;
             "  pollard tasks piqa --task-data benchmarks",
             "  pollard tasks choice:mine.jsonl",
             "",
-            "Questions are asked word by word as lm-evaluation-harness asks them. The data is not",
-            "part of Pollard: each task says which file it looks for and where that is published.",
+            "Tasks that lm-evaluation-harness has are asked word by word as it asks them; LSAT and",
+            "the summaries have words of our own. The data is not part of Pollard: each task says",
+            "which file it looks for and where that is published.",
             "",
             "choice:FILE.jsonl is a file of your own questions: 'question' (or 'context', which is",
             "taken as it is), 'choices' and 'answer', the number of the right choice from 0 or its",
@@ -72,6 +73,7 @@ final class TasksCommand implements Callable<Integer> {
             console.raw(
                     "and mmlu_SUBJECT for the other %d subjects of MMLU".formatted(subjects - 1));
             console.raw("perplexity:[rows:]FILE[:field] measures a text, window by window");
+            console.raw("perplexity-strided:[2048/512:]FILE[:field] the same, windows overlapping");
             console.raw("choice:FILE.jsonl asks your own questions");
         }
     }
@@ -121,6 +123,10 @@ final class TasksCommand implements Callable<Integer> {
                 text("* ", "→" + word.request().continuation());
             }
             case Item.Page page -> text("  ", page.request().text());
+            case Item.Summary summary -> {
+                text("  ", summary.request().context());
+                text("* ", "→ " + summary.reference());
+            }
         }
     }
 

@@ -4,20 +4,29 @@ import dev.pollard.recipe.RunRecord.EvaluationFacts;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.regex.Pattern;
 
 /// One metric of one task in the words of a report. Accuracies are said in per cent, and their
 /// differences in points of it.
 public record Score(EvaluationFacts facts) {
     private static final String PERPLEXITY = "perplexity:";
+    private static final Pattern STRIDED =
+            Pattern.compile("perplexity-strided:(?:(\\d+/\\d+):)?(.*)");
 
     /// The scores of a record, in its order.
     static List<Score> of(List<EvaluationFacts> evaluations) {
         return evaluations.stream().map(Score::new).toList();
     }
 
-    /// The task without folders: `wiki.test.raw.gz` of `perplexity:rows:/data/wiki.test.raw.gz`.
+    /// The task without folders: `wiki.test.raw.gz` of `perplexity:rows:/data/wiki.test.raw.gz`,
+    /// `law.jsonl, strided 1024/256` of `perplexity-strided:1024/256:/data/law.jsonl`.
     public String task() {
         String task = facts.task();
+        var strided = STRIDED.matcher(task);
+        if (strided.matches()) {
+            String windows = strided.group(1) == null ? "" : " " + strided.group(1);
+            return Figures.sourceName(strided.group(2)) + ", strided" + windows;
+        }
         return Figures.sourceName(
                 task.startsWith(PERPLEXITY) ? task.substring(PERPLEXITY.length()) : task);
     }

@@ -1,6 +1,7 @@
 package dev.pollard.cli;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertNotEquals;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
@@ -169,6 +170,93 @@ class EvalCommandTest {
             }
         }
         assertEquals(3, report.get("evaluations").size());
+    }
+
+    @Test
+    void writesSummariesAndScoresThem() throws IOException {
+        var records = new StringBuilder();
+        for (int i = 0; i < 25; i++) {
+            records.append(
+                    "{\"NLM Question\": \"w%d w%d\", \"Summary\": \"w%d w%d w%d\"}\n"
+                            .formatted(i, i + 1, i, i + 2, i + 4));
+        }
+        Files.writeString(folder.resolve("hqs.jsonl"), records);
+        var run = eval(model, model, "--tasks", "hqs", "--max-tokens", 5, "--log-samples");
+        assertEquals(0, run.code(), run.err());
+        double sum = 0;
+        for (var sample : result().at("/samples/hqs")) {
+            String written = sample.at("/resps/0/0").textValue();
+            assertTrue(written.strip().split(" ").length <= 5, written);
+            assertEquals(3, sample.get("target").textValue().split(" ").length);
+            sum += sample.get("rouge1").doubleValue();
+        }
+        assertEquals(sum / 25, result().at("/results/hqs/rouge1,none").doubleValue(), 1e-12);
+        assertTrue(result().at("/results/hqs/rougeL_stderr,none").isNumber());
+        assertEquals("noise", result().at("/comparison/hqs/rouge1/verdict").textValue());
+        assertEquals(0, result().at("/config/temperature").doubleValue());
+
+        var greedy = result().at("/samples/hqs");
+        var drawn = new ArrayList<JsonNode>();
+        for (int seed : new int[] {1, 1, 2}) {
+            var again =
+                    eval(
+                            model,
+                            "--tasks",
+                            "hqs",
+                            "--max-tokens",
+                            5,
+                            "--temperature",
+                            1,
+                            "--seed",
+                            seed,
+                            "--log-samples");
+            assertEquals(0, again.code(), again.err());
+            drawn.add(result().at("/samples/hqs"));
+        }
+        assertEquals(drawn.get(0), drawn.get(1));
+        assertNotEquals(drawn.get(0), drawn.get(2));
+        assertNotEquals(greedy, drawn.get(0));
+    }
+
+    @Test
+    void strides() throws IOException {
+        var words = new StringBuilder();
+        for (int id : TinyLlama.ids(1, 201, 63, 1)[0]) {
+            words.append("w%d ".formatted(id));
+        }
+        Path ids = Files.writeString(folder.resolve("words.txt"), words);
+        String task = "perplexity-strided:20/5:" + ids;
+        var run =
+                eval(
+                        model,
+                        model,
+                        "--tasks",
+                        task + ",perplexity-strided:" + ids + ",perplexity:" + ids,
+                        "--length",
+                        24);
+        assertEquals(0, run.code(), run.err());
+        var texts = result().get("texts");
+        assertEquals(38, texts.get(task).get("windows").intValue()); // (201 - 20) / 5, one shorter
+        assertEquals(5, texts.get(task).get("stride").intValue());
+        assertEquals(6, texts.get("perplexity-strided:" + ids).get("stride").intValue());
+        assertEquals(24, texts.get("perplexity:" + ids).get("stride").intValue());
+        assertEquals(
+                "noise",
+                result().get("comparison").get(task).at("/perplexity/verdict").textValue());
+        assertEquals(2, eval(model, "--tasks", "perplexity-strided:5/5:" + ids).code());
+        assertEquals(2, eval(model, "--tasks", "perplexity-strided:9/0:" + ids).code());
+        var longer = eval(model, "--tasks", "perplexity-strided:99999/5:" + ids);
+        assertEquals(2, longer.code());
+        assertTrue(longer.err().contains("context of the model"), longer.err());
+    }
+
+    @Test
+    void refusesWhatHasOneClass() throws IOException {
+        Files.writeString(folder.resolve("mmlu-anatomy-test.csv"), "w1,w2,w3,w4,w5,B\n".repeat(3));
+        var run = eval(model, "--tasks", "mmlu_anatomy");
+        assertEquals(2, run.code());
+        assertEquals(1, run.errLines().size(), run.err());
+        assertTrue(run.err().contains("is 'B'"), run.err());
     }
 
     @Test

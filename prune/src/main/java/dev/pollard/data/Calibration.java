@@ -62,7 +62,7 @@ public record Calibration(
             var source = sources.get(i);
             int share = samples / sources.size() + (i < samples % sources.size() ? 1 : 0);
             try (var tokens = open(source, share, tokenizer, vocabulary)) {
-                var starts = tokens.starts(length, sampling == Sampling.RANDOM);
+                var starts = tokens.starts(length, sampling == Sampling.RANDOM ? 1 : length);
                 if (starts.count() < share) {
                     throw new IllegalArgumentException(
                             "%s gives %,d windows of %,d tokens, %,d are needed"

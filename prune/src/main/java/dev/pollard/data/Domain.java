@@ -1,49 +1,114 @@
 package dev.pollard.data;
 
-/// Text of what a model shall serve.
+import dev.pollard.tokenizer.Tokenizer;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.regex.Pattern;
+
+/// What a model shall serve, as a user names it on the command line:
+/// `NAME=FILE[:field][@weight]`.
 ///
-/// @param name for people, and for the report
-/// @param weight how much it counts beside other domains, positive
+/// @param name letters, digits and `._-`
+/// @param weight how much it counts beside other domains, more than 0
 public record Domain(String name, Source source, double weight) {
-    private static final String FORM = "NAME=FILE[:field][@WEIGHT]";
+    private static final Pattern NAME = Pattern.compile("[\\p{Alnum}._-]+");
 
-    /// @throws IllegalArgumentException if the name is empty or the weight not positive
+    /// @throws IllegalArgumentException if the name has other characters, or the weight is not a
+    ///     number above 0
     public Domain {
-        if (name.isBlank()) {
-            throw new IllegalArgumentException("a domain needs a name: " + FORM);
-        }
-        if (!(weight > 0 && weight < Double.POSITIVE_INFINITY)) {
+        if (!NAME.matcher(name).matches()) {
             throw new IllegalArgumentException(
-                    "the weight of the domain %s must be positive: %s".formatted(name, weight));
+                    "'%s' is no name of a domain: letters, digits and ._- are".formatted(name));
+        }
+        if (!(weight > 0) || Double.isInfinite(weight)) {
+            throw new IllegalArgumentException(
+                    "domain '%s' of weight %s: give a number above 0".formatted(name, weight));
         }
     }
 
-    /// Reads `NAME=FILE[:field][@WEIGHT]`; the weight is 1 if none is given.
+    /// Windows of a domain.
     ///
-    /// @throws IllegalArgumentException if the text is not of that form
-    public static Domain parse(String text) {
-        int end = text.indexOf('=');
-        if (end < 1) {
-            throw new IllegalArgumentException("'%s' is no domain: give %s".formatted(text, FORM));
+    /// @param share of the domain's weight in that of all
+    public record Sample(Domain domain, double share, TokenWindows windows) {}
+
+    /// Reads what a user wrote. What follows the last `@` is a weight if it is a number, unless
+    /// there is a file of that whole name; else the weight is 1.
+    ///
+    /// @throws IllegalArgumentException if it is no domain, or its source is none
+    public static Domain parse(String specification) {
+        int equals = specification.indexOf('=');
+        if (equals < 1) {
+            throw new IllegalArgumentException(
+                    "a domain is NAME=FILE[:field][@weight], not '%s'".formatted(specification));
         }
-        String name = text.substring(0, end);
-        String source = text.substring(end + 1);
+        String name = specification.substring(0, equals);
+        String source = specification.substring(equals + 1);
         int at = source.lastIndexOf('@');
-        double weight = 1;
-        if (at > 0 && source.substring(at + 1).matches("[0-9.eE+-]+")) {
+        if (at > 0 && !Source.exists(source)) {
             try {
-                weight = Double.parseDouble(source.substring(at + 1));
-            } catch (NumberFormatException e) {
-                throw new IllegalArgumentException(
-                        "the weight of the domain %s is no number: %s"
-                                .formatted(name, source.substring(at + 1)),
-                        e);
+                double weight = Double.parseDouble(source.substring(at + 1));
+                return new Domain(name, Source.parse(source.substring(0, at)), weight);
+            } catch (NumberFormatException _) {
+                // the @ belongs to the file, or to a template
             }
-            source = source.substring(0, at);
         }
-        return new Domain(name, Source.parse(source), weight);
+        return new Domain(name, Source.parse(source), 1);
     }
 
+    /// Draws windows of every domain, each of its own seed: what is drawn of one does not depend
+    /// on the others.
+    ///
+    /// @param samples windows of each domain
+    /// @param length ids per window
+    /// @param seed the same seed draws the same windows
+    /// @param tokenizer may be empty if all sources are token ids
+    /// @param vocabulary size of the model's: ids must be below
+    /// @return one for each of `domains`, in order; shares add up to 1
+    /// @throws IllegalArgumentException if there is no domain, two have one name, or one holds less
+    ///     than it must give
+    /// @throws dev.pollard.format.MalformedFileException if a file is empty or breaks its format
+    /// @throws java.nio.file.NoSuchFileException if a file is missing
+    public static List<Sample> sample(
+            List<Domain> domains,
+            int samples,
+            int length,
+            long seed,
+            Optional<Tokenizer> tokenizer,
+            int vocabulary)
+            throws IOException {
+        if (domains.isEmpty()) {
+            throw new IllegalArgumentException("no domain");
+        }
+        var names = new HashSet<String>();
+        for (var domain : domains) {
+            if (!names.add(domain.name)) {
+                throw new IllegalArgumentException(
+                        "two domains are named '%s'".formatted(domain.name));
+            }
+        }
+        double total = domains.stream().mapToDouble(Domain::weight).sum();
+        var drawn = new ArrayList<Sample>();
+        for (var domain : domains) {
+            var calibration =
+                    new Calibration(
+                            List.of(domain.source),
+                            samples,
+                            length,
+                            Sampling.RANDOM,
+                            seed ^ domain.name.hashCode());
+            drawn.add(
+                    new Sample(
+                            domain,
+                            domain.weight / total,
+                            calibration.read(tokenizer, vocabulary)));
+        }
+        return List.copyOf(drawn);
+    }
+
+    /// As the user wrote it.
     @Override
     public String toString() {
         return "%s=%s%s".formatted(name, source, weight == 1 ? "" : "@" + weight);

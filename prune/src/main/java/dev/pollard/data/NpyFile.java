@@ -1,11 +1,14 @@
 package dev.pollard.data;
 
 import dev.pollard.format.MalformedFileException;
+import java.io.EOFException;
 import java.io.IOException;
+import java.io.InputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
+import java.nio.channels.Channels;
 import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -13,9 +16,13 @@ import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
+import java.util.zip.GZIPInputStream;
+import java.util.zip.ZipException;
 
 /// Token ids in NumPy's `.npy` format (versions 1 to 3): int32 or int64, little-endian, C order,
-/// 1-D or 2-D. Mapped, not loaded.
+/// 1-D or 2-D. Mapped, not loaded; a gzipped one (`.gz`) is unpacked into memory, and offsets are
+/// those of the unpacked bytes.
 ///
 /// The header is a Python literal; it is read by a parser that knows nothing but the three keys
 /// that NumPy writes.
@@ -25,6 +32,9 @@ final class NpyFile implements AutoCloseable {
             ValueLayout.JAVA_INT_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
     private static final ValueLayout.OfLong INT64 =
             ValueLayout.JAVA_LONG_UNALIGNED.withOrder(ByteOrder.LITTLE_ENDIAN);
+
+    /// Bytes that a gzipped file may unpack to.
+    private static final int LONGEST = 1 << 30;
 
     private final Path file;
     private final Arena arena;
@@ -38,12 +48,30 @@ final class NpyFile implements AutoCloseable {
     static NpyFile open(Path file) throws IOException {
         var arena = Arena.ofConfined();
         try (var channel = FileChannel.open(file, StandardOpenOption.READ)) {
+            if (file.toString().toLowerCase(Locale.ROOT).endsWith(".gz")) {
+                byte[] unpacked = unpacked(file, Channels.newInputStream(channel));
+                return new NpyFile(file, arena, MemorySegment.ofArray(unpacked));
+            }
             var bytes = channel.map(FileChannel.MapMode.READ_ONLY, 0, channel.size(), arena);
             return new NpyFile(file, arena, bytes);
         } catch (IOException | RuntimeException e) {
             arena.close();
             throw e;
         }
+    }
+
+    private static byte[] unpacked(Path file, InputStream packed) throws IOException {
+        byte[] bytes;
+        try (var in = new GZIPInputStream(packed)) {
+            bytes = in.readNBytes(LONGEST + 1);
+        } catch (ZipException | EOFException e) {
+            throw new MalformedFileException(file, 0, "broken gzip data", e);
+        }
+        if (bytes.length > LONGEST) {
+            throw new MalformedFileException(
+                    file, LONGEST, "unpacks to more than %,d bytes".formatted(LONGEST));
+        }
+        return bytes;
     }
 
     private NpyFile(Path file, Arena arena, MemorySegment bytes) throws IOException {

@@ -6,11 +6,10 @@ import java.nio.file.Path;
 import java.util.Optional;
 
 /// Where tokens come from, as a user names it on the command line: `FILE`, `FILE:field`,
-/// `rows:FILE`.
+/// `FILE:{field} and {another}`, `rows:FILE`.
 ///
 /// The file's name says what it holds: `.jsonl` (or `.ndjson`), `.json` and `.csv` are records,
-/// `.npy` is token ids, everything else is one text in UTF-8. All but `.npy` may be gzipped
-/// (`.gz`).
+/// `.npy` is token ids, everything else is one text in UTF-8. All may be gzipped (`.gz`).
 public sealed interface Source {
     Path file();
 
@@ -24,7 +23,9 @@ public sealed interface Source {
 
     /// A file of records, each with a text in one of its fields.
     ///
-    /// @param field empty: the field `text`, or the only field there is
+    /// @param field name of a field that holds a text, or a list of texts, which become its lines;
+    ///     or a [Template] of several, in which `\n` is a line break. Empty: the field `text`, or
+    ///     the only field there is
     record Records(Path file, Layout layout, Optional<String> field) implements Source {
         @Override
         public String toString() {
@@ -64,7 +65,8 @@ public sealed interface Source {
     /// read.
     ///
     /// A colon in a file's name, or of a Windows drive, is not taken for the field's: the last
-    /// colon divides only if what stands before it exists or ends like a file of records.
+    /// colon divides only if what stands before it exists or ends like a file of records. In front
+    /// of a template it is the first such colon.
     ///
     /// @throws IllegalArgumentException if the specification names no file, or a field of a file
     ///     that has none
@@ -80,13 +82,10 @@ public sealed interface Source {
         }
         String name = specification;
         Optional<String> field = Optional.empty();
-        int colon = specification.lastIndexOf(':');
-        if (colon > 0 && !exists(specification)) {
-            String before = specification.substring(0, colon);
-            if (exists(before) || SourceKind.isNamed(before)) {
-                name = before;
-                field = Optional.of(specification.substring(colon + 1));
-            }
+        int colon = colon(specification);
+        if (colon > 0) {
+            name = specification.substring(0, colon);
+            field = Optional.of(specification.substring(colon + 1));
         }
         if (field.isPresent() && field.get().isBlank()) {
             throw new IllegalArgumentException("no field after the colon: " + specification);
@@ -107,6 +106,27 @@ public sealed interface Source {
         };
     }
 
+    /// Index of the colon between file and field; not positive if there is none.
+    private static int colon(String specification) {
+        if (exists(specification)) {
+            return -1;
+        }
+        if (!specification.contains("{")) {
+            int last = specification.lastIndexOf(':');
+            return divides(specification, last) ? last : -1;
+        }
+        int colon = specification.indexOf(':');
+        while (colon >= 0 && !divides(specification, colon)) {
+            colon = specification.indexOf(':', colon + 1);
+        }
+        return colon;
+    }
+
+    private static boolean divides(String specification, int colon) {
+        String before = specification.substring(0, Math.max(0, colon));
+        return !before.isEmpty() && (exists(before) || SourceKind.isNamed(before));
+    }
+
     private static Path path(String name) {
         if (name.isBlank()) {
             throw new IllegalArgumentException("the source names no file");
@@ -118,7 +138,8 @@ public sealed interface Source {
         }
     }
 
-    private static boolean exists(String name) {
+    /// Whether there is a file of this name.
+    static boolean exists(String name) {
         try {
             return Files.exists(Path.of(name));
         } catch (InvalidPathException _) {

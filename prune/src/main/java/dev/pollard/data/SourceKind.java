@@ -12,10 +12,6 @@ enum SourceKind {
 
     static SourceKind of(String name) {
         String lower = name.toLowerCase(Locale.ROOT);
-        if (lower.endsWith(".npy.gz")) {
-            throw new IllegalArgumentException(
-                    "%s: token ids are read in place, so unpack it first".formatted(name));
-        }
         String plain = plain(lower);
         if (plain.endsWith(".jsonl") || plain.endsWith(".ndjson")) {
             return JSON_LINES;

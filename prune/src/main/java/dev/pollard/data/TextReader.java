@@ -17,6 +17,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collection;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -40,11 +41,15 @@ final class TextReader {
 
     private final Path file;
     private final Optional<String> wanted;
+    private final Optional<Template> template; // of what is wanted, if that is more than a field
     private String field; // decided by the first record
 
     private TextReader(Path file, Optional<String> wanted) {
         this.file = file;
         this.wanted = wanted;
+        this.template =
+                wanted.filter(text -> text.contains("{"))
+                        .map(text -> new Template(text.replace("\\n", "\n"), Map.of()));
     }
 
     /// Hands every text to `sink` until it has enough or the file ends.
@@ -187,17 +192,8 @@ final class TextReader {
                 none = false;
                 Map<String, String> row = records.nextValue();
                 JsonLocation location = records.getCurrentLocation();
-                if (field == null) {
-                    field = choose(row.keySet());
-                }
-                String text = row.get(field);
-                if (text == null) {
-                    throw new MalformedFileException(
-                            file,
-                            offset(location),
-                            "the row that ends in line %d has no '%s'"
-                                    .formatted(location.getLineNr(), field));
-                }
+                String place = "the row that ends in line " + location.getLineNr();
+                String text = text(JSON.valueToTree(row), place, location.getCharOffset());
                 if (!sink.accept(text)) {
                     return;
                 }
@@ -227,16 +223,50 @@ final class TextReader {
             record.fieldNames().forEachRemaining(names::add);
             field = choose(names);
         }
+        if (template.isPresent()) {
+            return filled(template.get(), record, place, start);
+        }
         JsonNode value = record.get(field);
+        if (value != null && value.isArray()) {
+            return lines(value, place, start);
+        }
         if (value == null || !value.isTextual()) {
             String problem =
-                    value == null ? "has no '%s'" : "has no text in '%s' but " + kind(value);
+                    value == null || value.isNull()
+                            ? "has no '%s'"
+                            : "has no text in '%s' but " + kind(value);
             throw new MalformedFileException(
                     file,
                     Utf8Reader.byteOffset(file, start),
                     place + " " + problem.formatted(field));
         }
         return whole(value.textValue(), place, start);
+    }
+
+    private String filled(Template template, JsonNode record, String place, long start)
+            throws IOException {
+        try {
+            return template.text(record);
+        } catch (Template.UnfitException e) {
+            throw new MalformedFileException(
+                    file, Utf8Reader.byteOffset(file, start), place + " " + e.getMessage(), e);
+        }
+    }
+
+    /// The texts of a list, each on a line of its own.
+    private String lines(JsonNode list, String place, long start) throws IOException {
+        var lines = new ArrayList<String>();
+        for (JsonNode line : list) {
+            if (!line.isTextual()) {
+                throw new MalformedFileException(
+                        file,
+                        Utf8Reader.byteOffset(file, start),
+                        "%s has %s in the list '%s', where texts belong"
+                                .formatted(place, kind(line), field));
+            }
+            lines.add(line.textValue());
+        }
+        return whole(String.join("\n", lines), place, start);
     }
 
     /// A text without halves of surrogate pairs: JSON's escapes can spell what is no Unicode.
@@ -265,21 +295,15 @@ final class TextReader {
         };
     }
 
+    /// The field to read, or the template, if the record has what is wanted.
     private String choose(Collection<String> names) {
         if (wanted.isPresent()) {
-            String name = wanted.get();
-            if (names.contains(name)) {
-                return name;
+            for (String name : template.map(Template::fields).orElse(List.of(wanted.get()))) {
+                if (!names.contains(name)) {
+                    throw unknown(name, names);
+                }
             }
-            throw new IllegalArgumentException(
-                    "%s has no field '%s'%s; fields: %s"
-                            .formatted(
-                                    file,
-                                    name,
-                                    Nearest.to(name, names)
-                                            .map(near -> ", did you mean '" + near + "'?")
-                                            .orElse(""),
-                                    String.join(", ", names)));
+            return wanted.get();
         }
         if (names.contains("text")) {
             return "text";
@@ -290,6 +314,18 @@ final class TextReader {
         throw new IllegalArgumentException(
                 "%s has no field 'text', name one as FILE:field; fields: %s"
                         .formatted(file, String.join(", ", names)));
+    }
+
+    private IllegalArgumentException unknown(String name, Collection<String> names) {
+        return new IllegalArgumentException(
+                "%s has no field '%s'%s; fields: %s"
+                        .formatted(
+                                file,
+                                name,
+                                Nearest.to(name, names)
+                                        .map(near -> ", did you mean '" + near + "'?")
+                                        .orElse(""),
+                                String.join(", ", names)));
     }
 
     private long offset(JsonLocation location) throws IOException {

@@ -13,11 +13,14 @@ sealed interface TokenSource extends AutoCloseable {
 
     BosPolicy bos();
 
-    /// Where windows of `length` ids may start, at least one.
+    /// Whether the ids are one sequence, and not the rows of a matrix.
+    boolean isStream();
+
+    /// Where windows of `length` ids may start, at least one: `stride` ids apart in a stream, at
+    /// the rows of a matrix.
     ///
-    /// @param anywhere at every id, else one window after the other
     /// @throws IllegalArgumentException if there is less than a window
-    Starts starts(int length, boolean anywhere);
+    Starts starts(int length, int stride);
 
     /// Ids `[from, from + length)`, all inside the vocabulary.
     ///
@@ -139,8 +142,13 @@ sealed interface TokenSource extends AutoCloseable {
         }
 
         @Override
-        public Starts starts(int length, boolean anywhere) {
-            return streamStarts(source, ids.length, length, anywhere);
+        public boolean isStream() {
+            return true;
+        }
+
+        @Override
+        public Starts starts(int length, int stride) {
+            return streamStarts(source, ids.length, length, stride);
         }
 
         @Override
@@ -187,9 +195,14 @@ sealed interface TokenSource extends AutoCloseable {
         }
 
         @Override
-        public Starts starts(int length, boolean anywhere) {
-            if (!file.isMatrix()) {
-                return streamStarts(source, file.columns(), length, anywhere);
+        public boolean isStream() {
+            return !file.isMatrix();
+        }
+
+        @Override
+        public Starts starts(int length, int stride) {
+            if (isStream()) {
+                return streamStarts(source, file.columns(), length, stride);
             }
             if (file.rows() == 0 || file.columns() < length) {
                 throw tooShort(source, file.rows() + " rows of ", file.columns(), length);
@@ -217,10 +230,10 @@ sealed interface TokenSource extends AutoCloseable {
         }
     }
 
-    private static Starts streamStarts(Source source, long ids, int length, boolean anywhere) {
+    private static Starts streamStarts(Source source, long ids, int length, int stride) {
         if (ids < length) {
             throw tooShort(source, "", ids, length);
         }
-        return anywhere ? new Starts(ids - length + 1, 1) : new Starts(ids / length, length);
+        return new Starts((ids - length) / stride + 1, stride);
     }
 }

@@ -4,11 +4,13 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.stream.IntStream;
 
-/// Windows of token ids, all of one length, and where they came from.
+/// Windows of token ids, and where they came from. All are of one length, but if they overlap the
+/// last may be shorter.
 ///
 /// Made by [Calibration#read] and [Evaluation#read].
 public final class TokenWindows {
@@ -19,11 +21,19 @@ public final class TokenWindows {
 
     private final int[][] ids;
     private final int length;
+    private final int stride;
     private final List<Origin> origins;
 
+    /// Windows that do not overlap, or do so by chance.
     TokenWindows(int[][] ids, int length, List<Origin> origins) {
+        this(ids, length, length, origins);
+    }
+
+    /// @param stride ids from the start of a window to that of the next
+    TokenWindows(int[][] ids, int length, int stride, List<Origin> origins) {
         this.ids = ids;
         this.length = length;
+        this.stride = stride;
         this.origins = List.copyOf(origins);
     }
 
@@ -37,9 +47,25 @@ public final class TokenWindows {
         return length;
     }
 
+    /// Ids from the start of a window to that of the next; [#length] if windows do not overlap.
+    public int stride() {
+        return stride;
+    }
+
     /// Ids in all windows.
     public long tokens() {
-        return (long) ids.length * length;
+        return Arrays.stream(ids).mapToLong(window -> window.length).sum();
+    }
+
+    /// Index of the first id of window `index` that is to be predicted: 1, or where windows overlap
+    /// the first that the window before did not reach.
+    public int predictedFrom(int index) {
+        return index == 0 ? 1 : Math.max(1, length - stride);
+    }
+
+    /// Ids of window `index` that are to be predicted.
+    public int predicted(int index) {
+        return ids[index].length - predictedFrom(index);
     }
 
     /// The ids of window `index`, 0-based. The caller does not change them.
@@ -88,7 +114,7 @@ public final class TokenWindows {
             var bytes = ByteBuffer.allocate(4 * length).order(ByteOrder.LITTLE_ENDIAN);
             for (int[] window : ids) {
                 bytes.asIntBuffer().put(window);
-                digest.update(bytes.array());
+                digest.update(bytes.array(), 0, 4 * window.length);
             }
             return HexFormat.of().formatHex(digest.digest());
         } catch (NoSuchAlgorithmException e) {

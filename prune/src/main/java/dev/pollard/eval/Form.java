@@ -2,6 +2,7 @@ package dev.pollard.eval;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import dev.pollard.data.Template;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -11,6 +12,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.function.UnaryOperator;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /// Makes an item of a record.
 final class Form {
@@ -27,8 +29,12 @@ final class Form {
     private final int from;
     private final List<Template> text; // none or one
     private final List<Template> counted; // none or one
+    private final List<Template> reference; // none or one
+    private final List<String> until;
+    private final int most;
+    private final boolean stemmed;
 
-    /// @throws IllegalArgumentException if the parts are none of the four kinds
+    /// @throws IllegalArgumentException if the parts are none of the five kinds
     Form(TaskDefinition.Form form, Map<String, UnaryOperator<String>> steps) {
         form.let().forEach((name, value) -> let.put(name, new Template(value, steps)));
         this.context = template(form.context(), steps);
@@ -40,15 +46,39 @@ final class Form {
         this.from = form.from();
         this.text = template(form.text(), steps);
         this.counted = template(form.counted(), steps);
+        this.reference = template(form.reference(), steps);
+        this.until = form.until();
+        this.most = form.most();
+        this.stemmed = form.stemmed();
         boolean chosen = choices != null && context.size() == 1 && gold.size() == 1;
         boolean filled = contexts != null && continuation.size() == 1 && gold.size() == 1;
         boolean ended = context.size() == 1 && continuation.size() == 1 && gold.isEmpty();
         boolean whole = text.size() == 1 && counted.size() == 1;
-        if ((chosen ? 1 : 0) + (filled ? 1 : 0) + (ended ? 1 : 0) + (whole ? 1 : 0) != 1) {
+        boolean written = context.size() == 1 && reference.size() == 1;
+        if (Stream.of(chosen, filled, ended, whole, written).filter(kind -> kind).count() != 1) {
             throw new IllegalArgumentException(
                     "a form has 'context', 'choices' and 'gold'; or 'contexts', 'continuation' and"
-                            + " 'gold'; or 'context' and 'continuation'; or 'text' and 'counted'");
+                            + " 'gold'; or 'context' and 'continuation'; or 'text' and 'counted';"
+                            + " or 'context' and 'reference'");
         }
+    }
+
+    /// What it makes of a record.
+    Class<? extends Item> kind() {
+        if (!text.isEmpty()) {
+            return Item.Page.class;
+        }
+        if (!reference.isEmpty()) {
+            return Item.Summary.class;
+        }
+        return gold.isEmpty() ? Item.LastWord.class : Item.Choice.class;
+    }
+
+    /// Whether the choices are the same for every record.
+    boolean hasClasses() {
+        return choices != null
+                && !choices.list()
+                && choices.templates().stream().allMatch(choice -> choice.fields().isEmpty());
     }
 
     private static List<Template> template(String text, Map<String, UnaryOperator<String>> steps) {
@@ -84,7 +114,7 @@ final class Form {
     /// Names of the fields that a record of this form has.
     Set<String> fields() {
         var all = new ArrayList<Template>(let.values());
-        for (var some : List.of(context, continuation, gold, text, counted)) {
+        for (var some : List.of(context, continuation, gold, text, counted, reference)) {
             all.addAll(some);
         }
         for (var texts : new Texts[] {choices, contexts, among}) {
@@ -112,6 +142,15 @@ final class Form {
                     new Request.Rolling(text.getFirst().text(fields)),
                     words(original),
                     original.getBytes(StandardCharsets.UTF_8).length);
+        }
+        if (!reference.isEmpty()) {
+            String right = reference.getFirst().text(fields);
+            if (right.isBlank()) {
+                throw new Template.UnfitException("has an empty reference");
+            }
+            String start = before + context.getFirst().text(fields);
+            return new Item.Summary(
+                    index, new Request.Generate(start, until, most, true), right, stemmed);
         }
         if (gold.isEmpty()) {
             return new Item.LastWord(

@@ -7,6 +7,16 @@ public sealed interface Item {
     /// Its place in the data, from 0.
     int index();
 
+    /// What the log-likelihood of an answer is divided by before answers are compared.
+    enum Per {
+        /// Nothing: the probability of the whole answer counts.
+        ANSWER,
+        /// Its characters (Unicode code points), the blank before it not counted.
+        CHARACTER,
+        /// Its tokens: the mean log-probability of a token counts.
+        TOKEN
+    }
+
     /// A question with several answers, of which one is right.
     ///
     /// @param requests one per answer
@@ -17,23 +27,24 @@ public sealed interface Item {
         }
 
         /// Index of the answer with the highest log-likelihood; the first of several.
-        ///
-        /// @param byLength whether log-likelihoods are divided by the characters of the answer, the
-        ///     blank before it not counted
-        int best(List<Scored> answers, boolean byLength) {
+        int best(List<Scored> answers, Per per) {
             int best = 0;
             for (int i = 1; i < answers.size(); i++) {
-                if (value(answers, i, byLength) > value(answers, best, byLength)) {
+                if (value(answers, i, per) > value(answers, best, per)) {
                     best = i;
                 }
             }
             return best;
         }
 
-        private double value(List<Scored> answers, int i, boolean byLength) {
+        private double value(List<Scored> answers, int i, Per per) {
             double sum = answers.get(i).logLikelihood();
             String text = requests.get(i).continuation();
-            return byLength ? sum / (text.codePointCount(0, text.length()) - 1) : sum;
+            return switch (per) {
+                case ANSWER -> sum;
+                case CHARACTER -> sum / (text.codePointCount(0, text.length()) - 1);
+                case TOKEN -> sum / answers.get(i).tokens();
+            };
         }
     }
 
@@ -45,4 +56,15 @@ public sealed interface Item {
     /// @param words between white space, of the text as it was before it was prepared
     /// @param bytes the same in UTF-8
     record Page(int index, Request.Rolling request, int words, int bytes) implements Item {}
+
+    /// A text to be written, held against one that is right.
+    ///
+    /// @param stemmed whether words are compared by their stems
+    record Summary(int index, Request.Generate request, String reference, boolean stemmed)
+            implements Item {
+        /// `text` held against the reference.
+        Rouge rouge(String text) {
+            return Rouge.of(reference, text, stemmed);
+        }
+    }
 }

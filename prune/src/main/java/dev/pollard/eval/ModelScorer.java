@@ -98,25 +98,21 @@ public final class ModelScorer implements Scorer {
     ///     context
     /// @throws NonFiniteLossException if the model is broken
     @Override
-    public List<String> generate(List<Request.Generate> requests, Perplexity.Progress progress) {
+    public List<String> generate(
+            List<Request.Generate> requests, Decoding decoding, Perplexity.Progress progress) {
         var prompts = new ArrayList<TokenWriter.Prompt>();
         for (var request : requests) {
             prompts.add(
                     new TokenWriter.Prompt(
                             tokens.prompt(request.context(), request.maxTokens()),
                             request.maxTokens(),
-                            written -> isAnswered(written, request.until())));
+                            written -> isAnswered(written, request)));
         }
         var writer = new TokenWriter(model, compute, workers, halfOfMemory());
-        var written = writer.write(prompts, Decoding.GREEDY, progress);
+        var written = writer.write(prompts, decoding, progress);
         var answers = new ArrayList<String>();
         for (int i = 0; i < written.size(); i++) {
-            String answer = tokenizer.decode(written.get(i), true);
-            for (String end : requests.get(i).until()) {
-                int at = end.isEmpty() ? -1 : answer.indexOf(end);
-                answer = at < 0 ? answer : answer.substring(0, at);
-            }
-            answers.add(answer);
+            answers.add(requests.get(i).answer(tokenizer.decode(written.get(i), true)));
         }
         return answers;
     }
@@ -126,13 +122,12 @@ public final class ModelScorer implements Scorer {
                 / 2;
     }
 
-    private boolean isAnswered(int[] written, List<String> until) {
+    private boolean isAnswered(int[] written, Request.Generate request) {
         if (tokenizer.eos().isPresent()
                 && written[written.length - 1] == tokenizer.eos().getAsInt()) {
             return true;
         }
-        String answer = tokenizer.decode(written, true);
-        return until.stream().anyMatch(end -> !end.isEmpty() && answer.contains(end));
+        return request.isAnswered(tokenizer.decode(written, true));
     }
 
     /// Scores spans, in groups that share the loading of the blocks.

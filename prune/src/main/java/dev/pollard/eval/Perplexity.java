@@ -11,12 +11,16 @@ import dev.pollard.tensor.Scope;
 import dev.pollard.tensor.Tensor;
 import dev.pollard.tensor.Workers;
 import java.util.Arrays;
-import java.util.Collections;
 import java.util.OptionalDouble;
+import java.util.stream.IntStream;
 
-/// Perplexity by the protocol of SparseGPT (Frantar and Alistarh, arXiv 2301.00774) and Wanda (Sun
-/// et al., arXiv 2306.11695): every window alone, the mean negative log-likelihood of its `length -
-/// 1` predictions, exp of the mean over windows.
+/// Perplexity: exp of the mean negative log-likelihood of a token. Every window is read alone.
+///
+/// Of windows without overlap all `length - 1` tokens but the first are predicted; they are as many
+/// in each, so this is exp of the mean over windows, the protocol of SparseGPT (Frantar and
+/// Alistarh, arXiv 2301.00774) and Wanda (Sun et al., arXiv 2306.11695). Of windows that overlap
+/// ([TokenWindows#predictedFrom]) every token is predicted in one of them, and each token counts
+/// the same.
 ///
 /// The model comes into memory block by block, and a group of windows passes through a block before
 /// the next is loaded: so memory is one block and the residual streams of a group, whatever the
@@ -62,9 +66,19 @@ public final class Perplexity {
         long start = System.nanoTime();
         double[] losses = losses(model, windows, progress);
         int n = losses.length;
-        double mean = Arrays.stream(losses).sum() / n;
+        long predicted = IntStream.range(0, n).mapToLong(windows::predicted).sum();
+        double sum = 0;
+        for (int i = 0; i < n; i++) {
+            sum += losses[i] * windows.predicted(i);
+        }
+        double mean = sum / predicted;
         double perplexity = Math.exp(mean);
-        double squares = Arrays.stream(losses).map(loss -> (loss - mean) * (loss - mean)).sum();
+        double squares = 0;
+        for (int i = 0; i < n; i++) {
+            double weight = (double) windows.predicted(i) * n / predicted; // 1 if all are as long
+            double deviation = weight * (losses[i] - mean);
+            squares += deviation * deviation;
+        }
         return new PerplexityResult(
                 perplexity,
                 mean,
@@ -74,7 +88,7 @@ public final class Perplexity {
                 n,
                 windows.available(),
                 windows.tokens(),
-                (long) n * (windows.length() - 1),
+                predicted,
                 windows.length(),
                 windows.sha256(),
                 (System.nanoTime() - start) / 1e9,
@@ -108,7 +122,7 @@ public final class Perplexity {
             Decoder model, TokenWindows windows, int from, int to, double[] losses, Steps steps) {
         var streams =
                 new Streams(
-                        Collections.nCopies(to - from, windows.length()),
+                        IntStream.range(from, to).mapToObj(i -> windows.get(i).length).toList(),
                         model.config().hiddenSize());
         try (streams;
                 var _ = Engine.bf16Products(compute == Compute.BFLOAT16)) {
@@ -129,7 +143,9 @@ public final class Perplexity {
             workers.forEach(
                     to - from,
                     (_, i) -> {
-                        losses[from + i] = loss(model, streams.get(i), windows.get(from + i));
+                        int first = windows.predictedFrom(from + i);
+                        losses[from + i] =
+                                loss(model, streams.get(i), windows.get(from + i), first);
                         if (!Double.isFinite(losses[from + i])) {
                             throw new NonFiniteLossException(
                                     "evaluation window " + (from + i), losses[from + i]);
@@ -139,13 +155,13 @@ public final class Perplexity {
         }
     }
 
-    /// Mean of `log Σ exp(logits) − logit of the next id` over all positions but the last. The head
+    /// Mean of `log Σ exp(logits) − logit of the next id` over the ids from `first` on. The head
     /// takes a few rows at a time: the logits of a whole window would be the largest thing in
     /// memory.
     ///
     /// @param x what leaves the last block, `[time, hidden]`
-    private static double loss(Decoder model, Tensor x, int[] ids) {
-        int predicted = ids.length - 1;
+    private static double loss(Decoder model, Tensor x, int[] ids, int first) {
+        int predicted = ids.length - first;
         int rows =
                 Math.toIntExact(
                         Math.max(16, LOGITS_BYTES / (4L * model.config().vocabularySize())));
@@ -153,8 +169,9 @@ public final class Perplexity {
         for (int row = 0; row < predicted; row += rows) {
             try (var _ = Scope.open()) {
                 int count = Math.min(rows, predicted - row);
-                Tensor logits = model.logits(x.narrow(0, row, count)); // [count, vocabulary]
-                sum += NextTokenLoss.sum(logits, ids, row + 1);
+                Tensor logits = // [count, vocabulary]
+                        model.logits(x.narrow(0, first - 1 + row, count));
+                sum += NextTokenLoss.sum(logits, ids, first + row);
             }
         }
         return sum / predicted;

@@ -37,16 +37,24 @@ public final class PerplexityCache {
     /// @param weights SHA-256 of the model's weights and configuration, hexadecimal
     /// @param ids [dev.pollard.data.TokenWindows#sha256]: of the windows evaluated
     /// @param length ids per window
+    /// @param stride ids from the start of a window to that of the next
     /// @param windows evaluated, after any limit
     /// @param available windows without it
     public record Key(
-            String weights, String ids, int length, int windows, long available, Compute compute) {
+            String weights,
+            String ids,
+            int length,
+            int stride,
+            int windows,
+            long available,
+            Compute compute) {
         /// The key of `weights` measured on `windows`.
         public static Key of(String weights, TokenWindows windows, Compute compute) {
             return new Key(
                     weights,
                     windows.sha256(),
                     windows.length(),
+                    windows.stride(),
                     windows.count(),
                     windows.available(),
                     compute);

@@ -6,13 +6,13 @@ import java.util.OptionalDouble;
 /// A perplexity and all that is needed to compare it with another.
 ///
 /// @param perplexity exp of `meanLoss`
-/// @param meanLoss mean over windows of a window's mean negative log-likelihood, in nats per token
-/// @param standardError of `perplexity`: that of the mean over windows times the perplexity (delta
-///     method); empty for a single window
+/// @param meanLoss mean negative log-likelihood of the tokens predicted, in nats
+/// @param standardError of `perplexity`, from the spread of the windows (delta method); empty for a
+///     single window
 /// @param windows evaluated
 /// @param windowsAvailable that the source gives without a limit
 /// @param tokens ids in the windows evaluated
-/// @param predicted tokens that were predicted: all but the first of every window
+/// @param predicted tokens that were predicted
 /// @param length ids per window
 /// @param sha256 of the ids evaluated, [dev.pollard.data.TokenWindows#sha256]
 /// @param seconds that the measurement took

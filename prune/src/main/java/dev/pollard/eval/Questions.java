@@ -41,23 +41,71 @@ public record Questions(Task task, int shots, List<Item> items, int available) {
         return new Questions(task, shots, drawn, available);
     }
 
+    /// The same questions, but of texts to be written no more than `tokens`.
+    public Questions writingAtMost(int tokens) {
+        var shorter = items.stream().map(item -> writingAtMost(item, tokens)).toList();
+        return new Questions(task, shots, shorter, available);
+    }
+
+    private static Item writingAtMost(Item item, int tokens) {
+        if (!(item instanceof Item.Summary(int index, var request, var reference, var stemmed))) {
+            return item;
+        }
+        var shorter =
+                new Request.Generate(
+                        request.context(), request.until(), tokens, request.stripped());
+        return new Item.Summary(index, shorter, reference, stemmed);
+    }
+
+    /// Whether texts are to be written.
+    public boolean areWritten() {
+        return items.getFirst() instanceof Item.Summary;
+    }
+
+    /// Makes sure that the task's metrics mean something on these questions.
+    ///
+    /// @throws IllegalArgumentException if classes are to be told apart and there is only one
+    public void requireMeasurable() {
+        if (task.metrics().stream().noneMatch(Metric::isOfClasses)) {
+            return;
+        }
+        var classes = items.stream().map(Item.Choice.class::cast).map(Item.Choice::gold).distinct();
+        if (classes.count() == 1) {
+            var choice = (Item.Choice) items.getFirst();
+            throw new IllegalArgumentException(
+                    "%s: the answer to all of the %,d questions is '%s'; macro-F1 needs questions of two classes"
+                            .formatted(
+                                    task.name(),
+                                    items.size(),
+                                    choice.requests().get(choice.gold()).continuation().strip()));
+        }
+    }
+
     /// Asks `scorer` all of them.
-    public Answers ask(Scorer scorer, Perplexity.Progress progress) {
+    ///
+    /// @param decoding of texts to be written
+    public Answers ask(Scorer scorer, Decoding decoding, Perplexity.Progress progress) {
         long start = System.nanoTime();
         var requests = new ArrayList<Request.LogLikelihood>();
         var pages = new ArrayList<Request.Rolling>();
+        var summaries = new ArrayList<Request.Generate>();
         for (var item : items) {
             switch (item) {
                 case Item.Choice choice -> requests.addAll(choice.requests());
                 case Item.LastWord word -> requests.add(word.request());
                 case Item.Page page -> pages.add(page.request());
+                case Item.Summary summary -> summaries.add(summary.request());
             }
+        }
+        if (!summaries.isEmpty()) {
+            var texts = scorer.generate(summaries, decoding, progress);
+            return Answers.written(this, texts, (System.nanoTime() - start) / 1e9);
         }
         List<Scored> scored =
                 pages.isEmpty()
                         ? scorer.logLikelihoods(requests, progress)
                         : scorer.rolling(pages, progress);
-        return Answers.of(this, scored, (System.nanoTime() - start) / 1e9);
+        return Answers.scored(this, scored, (System.nanoTime() - start) / 1e9);
     }
 
     /// SHA-256 of the texts asked and the right answers, hexadecimal.
@@ -74,6 +122,13 @@ public record Questions(Task task, int shots, List<Item> items, int available) {
                     case Item.Page page -> {
                         update(digest, page.request().text());
                         update(digest, page.words() + " " + page.bytes());
+                    }
+                    case Item.Summary summary -> {
+                        var request = summary.request();
+                        update(digest, request.context());
+                        request.until().forEach(end -> update(digest, end));
+                        update(digest, request.maxTokens() + " " + summary.stemmed());
+                        update(digest, summary.reference());
                     }
                 }
             }

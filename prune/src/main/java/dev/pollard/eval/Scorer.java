@@ -13,5 +13,6 @@ public interface Scorer {
     List<Scored> rolling(List<Request.Rolling> texts, Perplexity.Progress progress);
 
     /// What is written after the context of each of `requests`, without the context.
-    List<String> generate(List<Request.Generate> requests, Perplexity.Progress progress);
+    List<String> generate(
+            List<Request.Generate> requests, Decoding decoding, Perplexity.Progress progress);
 }

@@ -2,13 +2,12 @@ package dev.pollard.eval;
 
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollard.data.RecordFile;
-import dev.pollard.format.Nearest;
+import dev.pollard.data.Template;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.regex.Pattern;
@@ -41,16 +40,25 @@ public final class Task {
         this.file = file;
         var steps = definition.steps();
         this.forms = definition.forms().stream().map(form -> new Form(form, steps)).toList();
-        this.metrics = definition.metrics().stream().map(Task::metric).toList();
+        this.metrics = definition.metrics().stream().map(Metric::named).toList();
+        for (var metric : metrics) {
+            for (var form : forms) {
+                check(metric, form);
+            }
+        }
     }
 
-    private static Metric metric(String key) {
-        var keys = Arrays.stream(Metric.values()).map(Metric::key).toList();
-        int index = keys.indexOf(key);
-        if (index < 0) {
-            throw new IllegalArgumentException(Nearest.unknown("metric", key, keys));
+    private static void check(Metric metric, Form form) {
+        if (!metric.isOf(form.kind())) {
+            throw new IllegalArgumentException(
+                    "metric '%s' cannot be computed of a form of this kind"
+                            .formatted(metric.key()));
         }
-        return Metric.values()[index];
+        if (metric.isOfClasses() && !form.hasClasses()) {
+            throw new IllegalArgumentException(
+                    "metric '%s' needs 'choices' that are the same for every record"
+                            .formatted(metric.key()));
+        }
     }
 
     public String name() {
@@ -206,6 +214,14 @@ public final class Task {
             if (form.fits(fields)) {
                 return form;
             }
+        }
+        if (forms.size() == 1) {
+            String missing =
+                    forms.getFirst().fields().stream()
+                            .filter(field -> !fields.hasNonNull(field))
+                            .map("'%s'"::formatted)
+                            .collect(Collectors.joining(", "));
+            throw data.malformed(record, "lacks %s, which %s needs".formatted(missing, name));
         }
         throw data.malformed(
                 record,

@@ -79,8 +79,8 @@ record TaskDefinition(
         }
     }
 
-    /// How a record becomes requests. There are four kinds: `context` and `choices`; `contexts` and
-    /// `continuation`; `context` and `continuation` alone; `text`.
+    /// How a record becomes requests. There are five kinds: `context` and `choices`; `contexts` and
+    /// `continuation`; `context` and `continuation` alone; `text`; `context` and `reference`.
     ///
     /// @param let fields made of others, for the templates after them
     /// @param choices list of templates, or a template that gives a list
@@ -90,6 +90,10 @@ record TaskDefinition(
     /// @param from what the number of the first choice is
     /// @param text scored as a whole
     /// @param counted text whose words and bytes count
+    /// @param reference what a text that is to be written is held against
+    /// @param until strings at which that text ends
+    /// @param most tokens of it
+    /// @param stemmed whether its words are compared by their stems
     record Form(
             Map<String, String> let,
             String context,
@@ -100,9 +104,21 @@ record TaskDefinition(
             JsonNode among,
             int from,
             String text,
-            String counted) {
+            String counted,
+            String reference,
+            List<String> until,
+            Integer most,
+            Boolean stemmed) {
+        private static final int MOST = 64;
+
         Form {
             let = Objects.requireNonNullElse(let, Map.of());
+            until = Objects.requireNonNullElse(until, List.of("\n"));
+            most = Objects.requireNonNullElse(most, MOST);
+            stemmed = Objects.requireNonNullElse(stemmed, true);
+            if (most < 1) {
+                throw new IllegalArgumentException("'most' tokens to be written: " + most);
+            }
         }
     }
 

@@ -34,7 +34,11 @@ public final class Tasks {
                     "lambada_openai",
                     "pubmedqa",
                     "wikitext",
-                    "mmlu");
+                    "mmlu",
+                    "lsat",
+                    "hqs",
+                    "meqsum",
+                    "plain_english_contracts");
 
     private static final class Catalogue {
         static final Map<String, Task> TASKS = new LinkedHashMap<>();

@@ -23,6 +23,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -30,19 +31,20 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.function.Consumer;
+import java.util.regex.Pattern;
+import java.util.stream.IntStream;
 
 /// Measures models on the same texts and questions, so that they can be compared item by item.
 ///
 /// [#prepare] reads all questions and finds what is wrong with them; [#read] cuts the texts into
 /// windows by the tokenizer of a model; [#measure] does the work.
 public final class EvaluationRun {
-    private static final String PERPLEXITY = "perplexity:";
     private static final int DEFAULT_LENGTH = 2048;
     private static final double COLLAPSED = 10;
 
     private final Recipe.Evaluation asked;
     private final List<String> names;
-    private final Map<String, Source> texts = new LinkedHashMap<>();
+    private final Map<String, Text> texts = new LinkedHashMap<>();
     private final Map<String, Questions> questions = new LinkedHashMap<>();
     private final List<Path> files = new ArrayList<>();
     private Map<String, TokenWindows> windows = Map.of();
@@ -64,6 +66,62 @@ public final class EvaluationRun {
         public static Candidate of(String name, Model model, Optional<String> sha256)
                 throws IOException {
             return new Candidate(name, model.decoder(), model.tokenizer(), sha256);
+        }
+    }
+
+    /// A text whose perplexity is asked for, and how its windows are cut.
+    ///
+    /// @param strided whether they overlap
+    /// @param window ids of each, if the task says so
+    /// @param stride ids from one to the next, if the task says so
+    private record Text(Source source, boolean strided, OptionalInt window, OptionalInt stride) {
+        private static final String ALONE = "perplexity:";
+        private static final Pattern STRIDED =
+                Pattern.compile("perplexity-strided:(?:(\\d{1,9})/(\\d{1,9}):)?(.*)");
+
+        /// Where the task says no stride, a window goes on for this part of it: 512 of 2048.
+        private static final int STRIDES = 4;
+
+        /// The text that a task of this name measures; empty if it measures none.
+        ///
+        /// @throws IllegalArgumentException if the windows are none that overlap
+        static Optional<Text> of(String task) {
+            if (task.startsWith(ALONE)) {
+                var source = Source.parse(task.substring(ALONE.length()));
+                return Optional.of(
+                        new Text(source, false, OptionalInt.empty(), OptionalInt.empty()));
+            }
+            var strided = STRIDED.matcher(task);
+            if (!strided.matches()) {
+                return Optional.empty();
+            }
+            var source = Source.parse(strided.group(3));
+            if (strided.group(1) == null) {
+                return Optional.of(
+                        new Text(source, true, OptionalInt.empty(), OptionalInt.empty()));
+            }
+            int window = Integer.parseInt(strided.group(1));
+            int stride = Integer.parseInt(strided.group(2));
+            if (stride < 1 || stride >= window) {
+                throw new IllegalArgumentException(
+                        "%s: the stride must be at least 1 and less than the window of %d"
+                                .formatted(task, window));
+            }
+            return Optional.of(
+                    new Text(source, true, OptionalInt.of(window), OptionalInt.of(stride)));
+        }
+
+        /// @param length of `--length`
+        /// @param context of the model
+        Evaluation windows(OptionalInt length, int context, OptionalInt limit) {
+            int tokens =
+                    window.isPresent()
+                            ? EvaluationRun.length("a window of", window, context)
+                            : EvaluationRun.length("--length", length, context);
+            return strided
+                    ? new Evaluation(
+                            source, tokens, stride.orElse(Math.max(1, tokens / STRIDES)), limit)
+                    : new Evaluation(source, tokens, limit);
         }
     }
 
@@ -89,11 +147,13 @@ public final class EvaluationRun {
     /// What was measured of one candidate.
     ///
     /// @param measures of the task's metrics, in its order
-    /// @param answers to every question; empty for a text
+    /// @param answers to every question; empty for a text, or if texts were written
+    /// @param written for every question; empty if answers were scored
     /// @param fromCache whether an earlier run measured it
     public record Result(
             List<Measure> measures,
             List<List<Scored>> answers,
+            List<String> written,
             boolean fromCache,
             double seconds) {}
 
@@ -105,17 +165,20 @@ public final class EvaluationRun {
     public static EvaluationRun prepare(Recipe.Evaluation asked) throws IOException {
         var run = new EvaluationRun(asked);
         for (String name : run.names) {
-            if (name.startsWith(PERPLEXITY)) {
-                var source = Source.parse(name.substring(PERPLEXITY.length()));
-                checkReadable(source);
-                run.texts.put(name, source);
-                run.files.add(source.file());
+            var text = Text.of(name);
+            if (text.isPresent()) {
+                checkReadable(text.get().source());
+                run.texts.put(name, text.get());
+                run.files.add(text.get().source().file());
                 continue;
             }
             var task = Tasks.named(name);
             var all = task.read(asked.data(), asked.shots());
-            int limit = asked.limit().orElse(all.available());
-            run.questions.put(name, all.sample(limit, asked.seed()));
+            var some = all.sample(asked.limit().orElse(all.available()), asked.seed());
+            some.requireMeasurable();
+            run.questions.put(
+                    name,
+                    asked.most().isPresent() ? some.writingAtMost(asked.most().getAsInt()) : some);
             run.files.add(task.find(asked.data()));
         }
         return run;
@@ -147,13 +210,14 @@ public final class EvaluationRun {
                     "%s has no tokenizer: of texts it can only take token ids"
                             .formatted(model.path()));
         }
-        int length = length("--length", asked.length(), model.config().contextLength());
+        int context = model.config().contextLength();
         var read = new LinkedHashMap<String, TokenWindows>();
         for (var text : texts.entrySet()) {
             listener.step("reading " + text.getKey());
             read.put(
                     text.getKey(),
-                    new Evaluation(text.getValue(), length, asked.limit())
+                    text.getValue()
+                            .windows(asked.length(), context, asked.limit())
                             .read(model.tokenizer(), model.config().vocabularySize()));
         }
         return read;
@@ -215,11 +279,12 @@ public final class EvaluationRun {
                                     candidate.tokenizer().orElseThrow(),
                                     compute,
                                     workers);
-                    var answers = questions.get(task).ask(scorer, progress);
+                    var answers = questions.get(task).ask(scorer, asked.decoding(), progress);
                     results.add(
                             new Result(
                                     answers.measures(),
                                     answers.scored(),
+                                    answers.texts(),
                                     false,
                                     answers.seconds()));
                 }
@@ -257,9 +322,13 @@ public final class EvaluationRun {
         if (candidate.sha256().isPresent() && known.isEmpty()) {
             cache.store(key, result).ifPresent(warnings);
         }
-        double[] losses = result.losses().stream().mapToDouble(loss -> loss).toArray();
+        double[] tokens =
+                IntStream.range(0, windows.count()).mapToDouble(windows::predicted).toArray();
+        double[] losses = new double[tokens.length];
+        Arrays.setAll(losses, i -> result.losses().get(i) * tokens[i]);
         return new Result(
-                List.of(Measure.perplexity(losses)),
+                List.of(Measure.perplexity(Metric.PERPLEXITY, losses, tokens)),
+                List.of(),
                 List.of(),
                 known.isPresent(),
                 result.seconds());

@@ -1,6 +1,7 @@
 package dev.pollard.recipe;
 
 import dev.pollard.config.Checkpoint;
+import dev.pollard.eval.Decoding;
 import dev.pollard.model.Compute;
 import dev.pollard.prune.Allocation;
 import dev.pollard.prune.Driver;
@@ -198,13 +199,28 @@ public record Recipe(
     /// @param data folder in which tasks find their questions
     /// @param seed of the questions drawn
     /// @param shots solved examples in front of every question
+    /// @param decoding of the texts that tasks ask for
+    /// @param most tokens of such a text; what the task says if empty
     public record Evaluation(
             List<String> tasks,
             OptionalInt length,
             OptionalInt limit,
             Path data,
             long seed,
-            int shots) {
+            int shots,
+            Decoding decoding,
+            OptionalInt most) {
+        /// Texts are written greedily, as long as the tasks say.
+        public Evaluation(
+                List<String> tasks,
+                OptionalInt length,
+                OptionalInt limit,
+                Path data,
+                long seed,
+                int shots) {
+            this(tasks, length, limit, data, seed, shots, Decoding.GREEDY, OptionalInt.empty());
+        }
+
         /// Texts only.
         public Evaluation(List<String> tasks, OptionalInt length, OptionalInt limit) {
             this(tasks, length, limit, Path.of(""), 0, 0);
@@ -222,6 +238,10 @@ public record Recipe(
             }
             if (shots < 0) {
                 throw new IllegalArgumentException("shots must not be negative: " + shots);
+            }
+            if (most.isPresent() && most.getAsInt() < 1) {
+                throw new IllegalArgumentException(
+                        "tokens to be written must be positive: " + most.getAsInt());
             }
         }
     }

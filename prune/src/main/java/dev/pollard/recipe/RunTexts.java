@@ -214,35 +214,30 @@ final class RunTexts {
         Optional<TokenWindows> calibrated = Optional.empty();
         if (!calibration.isEmpty() && needsCalibration()) {
             listener.step("reading calibration text");
+            var asked = recipe.calibration();
             calibrated =
                     Optional.of(
-                            read(
-                                    model,
-                                    calibration,
-                                    recipe.calibration().samples(),
-                                    calibrationLength));
+                            new Calibration(
+                                            calibration,
+                                            asked.samples(),
+                                            calibrationLength,
+                                            asked.random()
+                                                    ? Sampling.RANDOM
+                                                    : Sampling.CONSECUTIVE,
+                                            recipe.pruning().seed())
+                                    .read(model.tokenizer(), model.config().vocabularySize()));
         }
-        for (var domain : domains) {
-            listener.step("reading text of the domain " + domain.name());
-            windows.put(
-                    domain,
-                    read(
-                            model,
-                            List.of(domain.source()),
+        if (!domains.isEmpty()) {
+            listener.step("reading text of " + (domains.size() == 1 ? "the domain" : "domains"));
+            Domain.sample(
+                            domains,
                             recipe.domains().samples(),
-                            domainLength));
+                            domainLength,
+                            recipe.pruning().seed(),
+                            model.tokenizer(),
+                            model.config().vocabularySize())
+                    .forEach(sample -> windows.put(sample.domain(), sample.windows()));
         }
         return new Read(calibrated, windows);
-    }
-
-    private TokenWindows read(Model model, List<Source> sources, int samples, int length)
-            throws IOException {
-        return new Calibration(
-                        sources,
-                        samples,
-                        length,
-                        recipe.calibration().random() ? Sampling.RANDOM : Sampling.CONSECUTIVE,
-                        recipe.pruning().seed())
-                .read(model.tokenizer(), model.config().vocabularySize());
     }
 }

@@ -6,10 +6,12 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.pollard.format.MalformedFileException;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.zip.GZIPOutputStream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -73,6 +75,28 @@ class NpyFileTest {
         refuse("lacks", "{'descr': '<i4'}");
         refuse("expected a quoted name", "{'descr");
         refuse("expected", "");
+    }
+
+    @Test
+    void unpacksGzippedFiles() throws Exception {
+        var packed = new ByteArrayOutputStream();
+        try (var gzip = new GZIPOutputStream(packed)) {
+            gzip.write(Files.readAllBytes(write(1, Npy.header("<i8", "(2, 3)"), 6, 8)));
+        }
+        Path file = Files.write(folder.resolve("a.npy.gz"), packed.toByteArray());
+        try (var npy = NpyFile.open(file)) {
+            assertArrayEquals(new int[] {2, 3, 4}, npy.read(2, 3, 6));
+        }
+        for (int length = 0; length < packed.size(); length++) {
+            Files.write(file, Arrays.copyOf(packed.toByteArray(), length));
+            assertThrows(MalformedFileException.class, () -> NpyFile.open(file));
+        }
+        packed.reset();
+        try (var gzip = new GZIPOutputStream(packed)) {
+            gzip.write(new byte[9]);
+        }
+        Files.write(file, packed.toByteArray());
+        assertThrows(MalformedFileException.class, () -> NpyFile.open(file));
     }
 
     @Test

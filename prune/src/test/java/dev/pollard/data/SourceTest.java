@@ -16,6 +16,7 @@ class SourceTest {
         assertEquals(new Source.Document(Path.of("a.txt")), Source.parse("a.txt"));
         assertEquals(new Source.Document(Path.of("wiki.raw.gz")), Source.parse("wiki.raw.gz"));
         assertEquals(new Source.Ids(Path.of("a.npy")), Source.parse("a.npy"));
+        assertEquals(new Source.Ids(Path.of("a.npy.gz")), Source.parse("a.npy.gz"));
         assertEquals(new Source.Rows(Path.of("a.raw")), Source.parse("rows:a.raw"));
         assertEquals(
                 new Source.Records(
@@ -42,9 +43,23 @@ class SourceTest {
 
     @Test
     void writesItselfAsItWasWritten() {
-        for (String text : new String[] {"a.jsonl:text", "rows:a.gz", "a.npy", "a.csv"}) {
+        for (String text :
+                new String[] {
+                    "a.jsonl:text", "rows:a.gz", "a.npy", "a.csv", "a.csv:Q: {q}\\nA: {a}"
+                }) {
             assertEquals(text, Source.parse(text).toString());
         }
+    }
+
+    @Test
+    void aTemplateBeginsAtTheFirstColonAfterAFile() {
+        for (String template : new String[] {"{a}", "Q: {a}\\nA: {b}", "{a}:{b}", "x.json: {a}"}) {
+            assertEquals(
+                    new Source.Records(
+                            Path.of("C:/a.json.gz"), Source.Layout.JSON, Optional.of(template)),
+                    Source.parse("C:/a.json.gz:" + template));
+        }
+        assertEquals(new Source.Document(Path.of("a{1}")), Source.parse("a{1}"));
     }
 
     @Test
@@ -54,7 +69,6 @@ class SourceTest {
         assertMessage("no field after the colon", "a.csv:");
         assertMessage("rows: takes the lines of a plain text file", "rows:a.jsonl");
         assertMessage("names no file", "");
-        assertMessage("unpack it first", "a.npy.gz");
     }
 
     private static void assertMessage(String part, String specification) {

@@ -65,6 +65,36 @@ class TextReaderTest {
                 List.of("said \"no\",\r\nthen left", "plain"), texts(in("a.csv") + ":abstract"));
     }
 
+    /// As PubMedQA has it: records by number, the abstract a list of its parts.
+    @Test
+    void joinsTheTextsOfAList() throws Exception {
+        write("a.json", "{\"17\": {\"q\": \"why\", \"c\": [\"a\", \"b\"]}, \"4\": {\"c\": []}}");
+        assertEquals(List.of("a\nb", ""), texts(in("a.json") + ":c"));
+        write("b.jsonl", "{\"c\": [\"a\"]}\n{\"c\": [\"a\", 3]}\n");
+        assertEquals(
+                "line 2 has a number in the list 'c', where texts belong",
+                reason(malformed(in("b.jsonl") + ":c")));
+    }
+
+    @Test
+    void fillsATemplate() throws Exception {
+        write(
+                "a.jsonl",
+                "{\"q\": \"why\", \"c\": [\"a\", \"b\"]}\n{\"q\": \"who\", \"c\": [\"d\"]}\n");
+        assertEquals(
+                List.of("a\nb\nQuestion: why?", "d\nQuestion: who?"),
+                texts(in("a.jsonl") + ":{c|lines}\\nQuestion: {q}?"));
+        write("b.csv", "q,a\nwhy,so\n");
+        assertEquals(List.of("So: why"), texts(in("b.csv") + ":{a|capitalize}: {q}"));
+        String message = refused(IllegalArgumentException.class, in("b.csv") + ":{a} {q1}");
+        assertTrue(message.contains("no field 'q1'"), message);
+        message = refused(IllegalArgumentException.class, in("b.csv") + ":{a|shout}");
+        assertTrue(message.contains("shout"), message);
+        write("c.jsonl", "{\"q\": \"why\"}\n{\"q\": null}\n");
+        assertEquals("line 2 has no 'q'", reason(malformed(in("c.jsonl") + ":{q}!")));
+        assertEquals("line 2 has no 'q'", reason(malformed(in("c.jsonl") + ":q")));
+    }
+
     @Test
     void namesTheFieldsWhenTheOneAskedForIsNotThere() throws Exception {
         write("a.jsonl", "{\"url\": \"u\", \"text\": \"t\"}\n");

@@ -55,6 +55,43 @@ class TokenWindowsTest {
     }
 
     @Test
+    void stridesOverAllOfAText() throws Exception {
+        var source = jsonLines("a.jsonl", Words.text(0, 13));
+        var windows = strided(source, 6, 3, OptionalInt.empty());
+        int[][] expected = {
+            {0, 1, 2, 3, 4, 5}, {3, 4, 5, 6, 7, 8}, {6, 7, 8, 9, 10, 11}, {9, 10, 11, 12}
+        };
+        assertEquals(4, windows.count());
+        assertEquals(22, windows.tokens());
+        for (int i = 0; i < 4; i++) {
+            assertArrayEquals(expected[i], windows.get(i));
+            assertEquals(i == 0 ? 1 : 3, windows.predictedFrom(i));
+        }
+        assertEquals(
+                List.of(5, 3, 3, 1), IntStream.range(0, 4).mapToObj(windows::predicted).toList());
+        assertEquals(4, windows.available());
+        assertEquals(3, strided(source, 7, 3, OptionalInt.empty()).count()); // ends with the text
+        assertEquals(2, strided(source, 6, 3, OptionalInt.of(2)).count());
+        assertNotEquals(windows.sha256(), strided(source, 6, 2, OptionalInt.empty()).sha256());
+        assertThrows(
+                IllegalArgumentException.class, () -> strided(source, 14, 3, OptionalInt.empty()));
+        assertThrows(
+                IllegalArgumentException.class, () -> strided(source, 6, 7, OptionalInt.empty()));
+        var matrix = ids("rows.npy", "(2, 8)", 16);
+        var refused =
+                assertThrows(
+                        IllegalArgumentException.class,
+                        () -> strided(matrix, 6, 3, OptionalInt.empty()));
+        assertTrue(refused.getMessage().contains("none overlap"), refused.getMessage());
+    }
+
+    private TokenWindows strided(Source source, int length, int stride, OptionalInt limit)
+            throws IOException {
+        return new Evaluation(source, length, stride, limit)
+                .read(Optional.of(tokenizer), Words.VOCABULARY);
+    }
+
+    @Test
     void tokenisesNoMoreThanConsecutiveWindowsNeed() throws Exception {
         String[] texts =
                 IntStream.range(0, 500)

@@ -197,7 +197,7 @@ class ModelScorerTest {
 
     private List<String> generate(int crew, List<Request.Generate> requests) throws Exception {
         try (var workers = new Workers(crew)) {
-            return scorer(workers).generate(requests, Perplexity.Progress.NONE);
+            return scorer(workers).generate(requests, Decoding.GREEDY, Perplexity.Progress.NONE);
         }
     }
 

@@ -16,7 +16,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 class PerplexityCacheTest {
     private static final PerplexityCache.Key KEY =
-            new PerplexityCache.Key("ab12", "cd34", 512, 64, 595, Compute.FLOAT32);
+            new PerplexityCache.Key("ab12", "cd34", 512, 512, 64, 595, Compute.FLOAT32);
     private static final PerplexityResult RESULT =
             new PerplexityResult(
                     Math.exp(3.4),
@@ -64,12 +64,13 @@ class PerplexityCacheTest {
         cache.store(KEY, RESULT);
         for (var other :
                 new PerplexityCache.Key[] {
-                    new PerplexityCache.Key("ab13", "cd34", 512, 64, 595, Compute.FLOAT32),
-                    new PerplexityCache.Key("ab12", "cd35", 512, 64, 595, Compute.FLOAT32),
-                    new PerplexityCache.Key("ab12", "cd34", 256, 64, 595, Compute.FLOAT32),
-                    new PerplexityCache.Key("ab12", "cd34", 512, 63, 595, Compute.FLOAT32),
-                    new PerplexityCache.Key("ab12", "cd34", 512, 64, 64, Compute.FLOAT32),
-                    new PerplexityCache.Key("ab12", "cd34", 512, 64, 595, Compute.BFLOAT16)
+                    new PerplexityCache.Key("ab13", "cd34", 512, 512, 64, 595, Compute.FLOAT32),
+                    new PerplexityCache.Key("ab12", "cd35", 512, 512, 64, 595, Compute.FLOAT32),
+                    new PerplexityCache.Key("ab12", "cd34", 256, 512, 64, 595, Compute.FLOAT32),
+                    new PerplexityCache.Key("ab12", "cd34", 512, 128, 64, 595, Compute.FLOAT32),
+                    new PerplexityCache.Key("ab12", "cd34", 512, 512, 63, 595, Compute.FLOAT32),
+                    new PerplexityCache.Key("ab12", "cd34", 512, 512, 64, 64, Compute.FLOAT32),
+                    new PerplexityCache.Key("ab12", "cd34", 512, 512, 64, 595, Compute.BFLOAT16)
                 }) {
             assertEquals(Optional.empty(), cache.find(other).result());
         }

@@ -53,6 +53,52 @@ class PerplexityTest {
         }
     }
 
+    /// Every token but the first is predicted once, from the window's tokens before it.
+    @Test
+    void predictsEveryTokenOnceInStrides() throws Exception {
+        var model = new ToyDecoder(folder, VOCABULARY, 6, 2, 1);
+        int[] ids = new Random(3).ints(101, 0, VOCABULARY).toArray();
+        for (int stride : new int[] {1, 7, 16, 39}) {
+            var windows = Windows.strided(folder, ids, 40, stride, VOCABULARY);
+            double expected = 0;
+            for (int t = 1; t < ids.length; t++) {
+                int start = 0; // of the first window that reaches it
+                while (start + 40 <= t) {
+                    start += stride;
+                }
+                expected += lastLoss(model, Arrays.copyOfRange(ids, start, t + 1));
+            }
+            try (var workers = new Workers(2)) {
+                var result =
+                        new Perplexity(Compute.FLOAT32, workers)
+                                .measure(model, windows, Perplexity.Progress.NONE);
+                assertEquals(expected / 100, result.meanLoss(), 1e-5, "stride " + stride);
+                assertEquals(100, result.predicted());
+                double[] tokens =
+                        IntStream.range(0, windows.count())
+                                .mapToDouble(windows::predicted)
+                                .toArray();
+                double[] losses =
+                        IntStream.range(0, windows.count())
+                                .mapToDouble(i -> tokens[i] * result.losses().get(i))
+                                .toArray();
+                var measure = Measure.perplexity(Metric.PERPLEXITY, losses, tokens);
+                assertEquals(result.perplexity(), measure.value(), 1e-9);
+                assertEquals(
+                        result.standardError().getAsDouble(),
+                        measure.standardError().getAsDouble(),
+                        1e-9);
+            }
+        }
+    }
+
+    /// Negative log-likelihood of the last id.
+    private static double lastLoss(ToyDecoder model, int[] ids) {
+        int n = ids.length - 1;
+        double before = n < 2 ? 0 : model.naiveLoss(Arrays.copyOf(ids, n)) * (n - 1);
+        return model.naiveLoss(ids) * n - before;
+    }
+
     @Test
     void isTheSameForAnyNumberOfWorkers() throws Exception {
         var model = new ToyDecoder(folder, VOCABULARY, 8, 3, 2);

@@ -37,6 +37,7 @@ class SharedTasksTest {
             case Item.Choice choice -> choice.requests();
             case Item.LastWord word -> List.of(word.request());
             case Item.Page _ -> List.of();
+            case Item.Summary _ -> List.of();
         };
     }
 
@@ -65,7 +66,9 @@ class SharedTasksTest {
 
             @Override
             public List<String> generate(
-                    List<Request.Generate> requests, Perplexity.Progress progress) {
+                    List<Request.Generate> requests,
+                    Decoding decoding,
+                    Perplexity.Progress progress) {
                 throw new UnsupportedOperationException();
             }
         };
@@ -99,7 +102,7 @@ class SharedTasksTest {
         }
         assertEquals(golden.size(), next);
 
-        var answers = questions.ask(scorer(golden), Perplexity.Progress.NONE);
+        var answers = questions.ask(scorer(golden), Decoding.GREEDY, Perplexity.Progress.NONE);
         var task = JSON.readTree(GOLDENS.resolve("summary.json").toFile()).at("/tasks/" + name);
         assertEquals(task.get("version").doubleValue(), questions.task().version());
         var metrics = task.get("metrics");
@@ -148,7 +151,10 @@ class SharedTasksTest {
                 JSON.readTree(GOLDENS.resolve("summary.json").toFile())
                         .at("/tasks/wikitext/metrics")
                         .get("max_length=" + maxLength);
-        for (var measure : questions.ask(scorer(golden), Perplexity.Progress.NONE).measures()) {
+        for (var measure :
+                questions
+                        .ask(scorer(golden), Decoding.GREEDY, Perplexity.Progress.NONE)
+                        .measures()) {
             assertEquals(metrics.get(measure.metric().key()).doubleValue(), measure.value(), 1e-9);
         }
     }

@@ -17,6 +17,11 @@ final class Windows {
     private Windows() {}
 
     static TokenWindows of(Path folder, int[] ids, int length, int vocabulary) throws IOException {
+        return strided(folder, ids, length, length, vocabulary);
+    }
+
+    static TokenWindows strided(Path folder, int[] ids, int length, int stride, int vocabulary)
+            throws IOException {
         String header =
                 "{'descr': '<i4', 'fortran_order': False, 'shape': (%d,), }".formatted(ids.length);
         var bytes =
@@ -27,7 +32,7 @@ final class Windows {
         bytes.put(header.getBytes(StandardCharsets.US_ASCII));
         bytes.asIntBuffer().put(ids);
         Path file = Files.write(folder.resolve("ids.npy"), bytes.array());
-        return new Evaluation(Source.parse(file.toString()), length, OptionalInt.empty())
+        return new Evaluation(Source.parse(file.toString()), length, stride, OptionalInt.empty())
                 .read(Optional.empty(), vocabulary);
     }
 }

@@ -215,9 +215,9 @@ class DomainRunTest {
             value = {
                 "dpruner | | dpruner needs text of its domain: give --domain NAME=FILE[:field]",
                 "wanda | a=F | wanda takes no gradients, so it has no use for --domain: give the text to --calib",
-                "dpruner | F | is no domain: give NAME=FILE[:field][@WEIGHT]",
+                "dpruner | F | a domain is NAME=FILE[:field][@weight], not",
                 "dpruner | a=F,a=F | two domains are called a",
-                "dpruner | a=F@-1 | the weight of the domain a must be positive: -1.0",
+                "dpruner | a=F@-1 | domain 'a' of weight -1.0: give a number above 0",
                 "dpruner | a=missing.npy | missing.npy"
             })
     void aTextThatDoesNotFitEndsBeforeTheWork(String method, String given, String message) {

@@ -1,4 +1,4 @@
-package dev.pollard.eval;
+package dev.pollard.data;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.node.ArrayNode;
@@ -16,7 +16,7 @@ import java.util.regex.Pattern;
 /// A gap names a field, with dots into objects (`{choices.text}`), and may prepare it by named
 /// steps: `{sentence|after:_|trim}`. A list is prepared element by element. A template that is one
 /// gap and nothing else may stand for a list.
-final class Template {
+public final class Template {
     private static final Pattern GAP = Pattern.compile("\\{([^{}]+)}");
     private static final Pattern NUMBER = Pattern.compile("\\d{1,6}");
 
@@ -25,17 +25,17 @@ final class Template {
     private final List<String> between = new ArrayList<>(); // one more than gaps
 
     /// A record does not have what a template asks for.
-    static final class UnfitException extends RuntimeException {
+    public static final class UnfitException extends RuntimeException {
         private static final long serialVersionUID = 1L;
 
-        UnfitException(String problem) {
+        public UnfitException(String problem) {
             super(problem, null, false, false);
         }
     }
 
     /// @param rewrites steps that the task itself defines, by name
     /// @throws IllegalArgumentException if a step is unknown
-    Template(String text, Map<String, ? extends UnaryOperator<String>> rewrites) {
+    public Template(String text, Map<String, ? extends UnaryOperator<String>> rewrites) {
         this.text = text;
         Matcher gap = GAP.matcher(text);
         int end = 0;
@@ -47,20 +47,15 @@ final class Template {
         between.add(text.substring(end));
     }
 
-    /// Whether `record` has the fields of all gaps.
-    boolean fits(JsonNode record) {
-        return gaps.stream().allMatch(gap -> record.hasNonNull(gap.path.getFirst()));
-    }
-
     /// Names of the fields that must be there.
-    List<String> fields() {
+    public List<String> fields() {
         return gaps.stream().map(gap -> gap.path.getFirst()).distinct().toList();
     }
 
     /// The template filled.
     ///
     /// @throws UnfitException if the record lacks a field or has no plain value in it
-    String text(JsonNode record) {
+    public String text(JsonNode record) {
         var filled = new StringBuilder(between.getFirst());
         for (int i = 0; i < gaps.size(); i++) {
             filled.append(plain(gaps.get(i).value(record), gaps.get(i).name()));
@@ -70,7 +65,7 @@ final class Template {
     }
 
     /// The value of the only gap, a list or a plain value; the text of a template that is more.
-    JsonNode value(JsonNode record) {
+    public JsonNode value(JsonNode record) {
         boolean alone = gaps.size() == 1 && between.stream().allMatch(String::isEmpty);
         return alone
                 ? gaps.getFirst().value(record)
@@ -80,7 +75,7 @@ final class Template {
     /// The texts of the only gap.
     ///
     /// @throws UnfitException if it is no list of plain values
-    List<String> texts(JsonNode record) {
+    public List<String> texts(JsonNode record) {
         JsonNode value = value(record);
         if (!value.isArray()) {
             throw new UnfitException("has no list in %s".formatted(text));

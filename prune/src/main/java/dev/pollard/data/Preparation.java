@@ -1,4 +1,4 @@
-package dev.pollard.eval;
+package dev.pollard.data;
 
 import dev.pollard.format.Nearest;
 import java.util.Arrays;
