@@ -221,9 +221,7 @@ final class RunTexts {
                                             calibration,
                                             asked.samples(),
                                             calibrationLength,
-                                            asked.random()
-                                                    ? Sampling.RANDOM
-                                                    : Sampling.CONSECUTIVE,
+                                            asked.random() ? Sampling.RANDOM : Sampling.CONSECUTIVE,
                                             recipe.pruning().seed())
                                     .read(model.tokenizer(), model.config().vocabularySize()));
         }
