@@ -138,7 +138,7 @@ public final class Driver {
         for (int p = 0; p < passes.size(); p++) {
             switch (passes.get(p)) {
                 case Sweep sweep ->
-                        reports.addAll(sweep(sweep, p, passes.size(), texts.of(sweep.source())));
+                        reports.addAll(sweep(sweep, p, passes.size(), texts.of(sweep.part())));
                 case DomainPass domains -> differentiate(domains, p, passes.size(), texts);
             }
         }
@@ -426,15 +426,16 @@ public final class Driver {
                 .findFirst();
     }
 
-    /// Whether a sweep of `method` gathers statistics of calibration text and of domains together.
-    public static boolean mixesTexts(Method method) {
-        return method.passes().stream()
-                .anyMatch(
-                        pass ->
-                                pass instanceof Sweep sweep
-                                        && sweep.source() == Texts.Source.BOTH
-                                        && sweep.steps().stream()
-                                                .anyMatch(step -> !step.needs().isEmpty()));
+    /// The texts that the sweeps of `method` gather statistics from.
+    public static Set<Texts.Part> sources(Method method) {
+        var sources = EnumSet.noneOf(Texts.Part.class);
+        for (var pass : method.passes()) {
+            if (pass instanceof Sweep sweep
+                    && sweep.steps().stream().anyMatch(step -> !step.needs().isEmpty())) {
+                sources.add(sweep.part());
+            }
+        }
+        return sources;
     }
 
     /// Whether a run with these statistics needs the activations of the dense model beside its own.

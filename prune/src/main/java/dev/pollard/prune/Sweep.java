@@ -10,14 +10,14 @@ import java.util.stream.IntStream;
 /// @param flow what the inputs of the next block are made with
 /// @param tokens how much each counts in the statistics
 /// @param start with which weights it begins
-/// @param source of which text the statistics are
+/// @param part of which text the statistics are
 public record Sweep(
         List<LayerPruner> steps,
         Capture capture,
         Flow flow,
         Tokens tokens,
         Start start,
-        Texts.Source source)
+        Texts.Part part)
         implements Pass {
     /// With which weights a sweep begins.
     public enum Start {
@@ -64,7 +64,7 @@ public record Sweep(
 
     /// Goes on from the pass before, on calibration text.
     public Sweep(List<LayerPruner> steps, Capture capture, Flow flow, Tokens tokens) {
-        this(steps, capture, flow, tokens, Start.AS_LEFT, Texts.Source.CALIBRATION);
+        this(steps, capture, flow, tokens, Start.AS_LEFT, Texts.Part.CALIBRATION);
     }
 
     public Sweep(LayerPruner step) {

@@ -31,7 +31,7 @@ public record Texts(int[][] calibration, List<Domain> domains) {
     }
 
     /// Which of them a sweep gathers its statistics from.
-    public enum Source {
+    public enum Part {
         /// The calibration sequences.
         CALIBRATION,
         /// Those of all domains, one after the other.
@@ -50,12 +50,12 @@ public record Texts(int[][] calibration, List<Domain> domains) {
     }
 
     /// @throws IllegalArgumentException if sequences differ in length
-    int[][] of(Source source) {
+    int[][] of(Part part) {
         var sequences = new ArrayList<int[]>();
-        if (source != Source.DOMAINS) {
+        if (part != Part.DOMAINS) {
             sequences.addAll(List.of(calibration));
         }
-        if (source != Source.CALIBRATION) {
+        if (part != Part.CALIBRATION) {
             domains.forEach(domain -> sequences.addAll(List.of(domain.sequences())));
         }
         return sequences.toArray(int[][]::new);

@@ -10,6 +10,7 @@ import dev.pollard.prune.Driver;
 import dev.pollard.prune.Inputs;
 import dev.pollard.prune.Method;
 import dev.pollard.prune.Texts;
+import dev.pollard.prune.Texts.Part;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -71,20 +72,38 @@ final class RunTexts {
     private boolean needsCalibration() {
         boolean gradients =
                 Driver.domainPass(method).map(pass -> pass.orCalibration()).orElse(false);
-        return !recipe.pruning().needs(method).isEmpty() || gradients && domains.isEmpty();
+        var sources = Driver.sources(method);
+        return sources.contains(Part.CALIBRATION)
+                || sources.contains(Part.BOTH)
+                || recipe.pruning().inputs() == Inputs.BOTH
+                || !recipe.pruning().allocation().needs().isEmpty()
+                || gradients && domains.isEmpty();
+    }
+
+    /// Whether it is of use to name domains, and whether the method cannot do without.
+    private boolean takesDomains() {
+        return Driver.domainPass(method).isPresent() || readsDomains();
+    }
+
+    private boolean needsDomains() {
+        return Driver.domainPass(method).map(pass -> !pass.orCalibration()).orElse(false)
+                || readsDomains();
+    }
+
+    private boolean readsDomains() {
+        var sources = Driver.sources(method);
+        return sources.contains(Part.DOMAINS) || sources.contains(Part.BOTH);
     }
 
     private void checkDomains() throws IOException {
-        var pass = Driver.domainPass(method);
         String name = recipe.pruning().method();
-        if (domains.isEmpty() && pass.isPresent() && !pass.get().orCalibration()) {
+        if (domains.isEmpty() && needsDomains()) {
             throw new IllegalArgumentException(
                     "%s needs text of its domain: give --domain NAME=FILE[:field]".formatted(name));
         }
-        if (!domains.isEmpty() && pass.isEmpty()) {
+        if (!domains.isEmpty() && !takesDomains()) {
             throw new IllegalArgumentException(
-                    "%s takes no gradients, so it has no use for --domain: give the text to --calib"
-                            .formatted(name));
+                    "%s as set has no use for --domain: give the text to --calib".formatted(name));
         }
         var names = new HashSet<String>();
         for (var domain : domains) {
@@ -94,7 +113,7 @@ final class RunTexts {
             }
             EvaluationRun.checkReadable(domain.source());
         }
-        if (Driver.mixesTexts(method) && domainLength != calibrationLength) {
+        if (Driver.sources(method).contains(Part.BOTH) && domainLength != calibrationLength) {
             throw new IllegalArgumentException(
                     "--domain-length %d is not --calib-length %d, and the adjustment sees both texts: make them equal, or set fit=domains or fit=calibration"
                             .formatted(domainLength, calibrationLength));

@@ -214,7 +214,7 @@ class DomainRunTest {
             delimiter = '|',
             value = {
                 "dpruner | | dpruner needs text of its domain: give --domain NAME=FILE[:field]",
-                "wanda | a=F | wanda takes no gradients, so it has no use for --domain: give the text to --calib",
+                "wanda | a=F | wanda as set has no use for --domain: give the text to --calib",
                 "dpruner | F | a domain is NAME=FILE[:field][@weight], not",
                 "dpruner | a=F,a=F | two domains are called a",
                 "dpruner | a=F@-1 | domain 'a' of weight -1.0: give a number above 0",
@@ -249,6 +249,27 @@ class DomainRunTest {
         assertTrue(e.getMessage().startsWith("--domain-length 10 is not --calib-length 20"));
         var alone = Map.of("exact", "2", "fit", "domains");
         run(recipe("dpruner", alone, calibration, OptionalInt.of(10), "a=" + domain));
+    }
+
+    @Test
+    void noCalibrationTextIsAskedForThatNobodyReads() throws IOException {
+        var set = Map.of("exact", "2", "fit", "domains", "score", "domain");
+        run(recipe("dpruner", set, List.of(), OptionalInt.of(20), "a=" + domain));
+        out = folder.resolve("other");
+        var both = Map.of("exact", "2", "fit", "both", "score", "domain");
+        var e =
+                assertThrows(
+                        IllegalArgumentException.class,
+                        () ->
+                                prepare(
+                                                recipe(
+                                                        "dpruner",
+                                                        both,
+                                                        List.of(),
+                                                        OptionalInt.of(20),
+                                                        "a=" + domain))
+                                        .close());
+        assertEquals("dpruner needs calibration text: give --calib FILE[:field]", e.getMessage());
     }
 
     @Test

@@ -34,14 +34,14 @@ import java.util.Optional;
 /// @param domains empty if G alone decides
 /// @param tuned whether the mask goes on the tuned weights
 /// @param adjust the best weights under the mask
-/// @param source of the statistics that the adjustment fits to
+/// @param part of the texts, to which the adjustment fits
 public record DPruner(
         Optional<LayerPruner> general,
         Optional<DomainPass> domains,
         LayerPruner score,
         boolean tuned,
         Optional<LayerPruner> adjust,
-        Texts.Source source)
+        Texts.Part part)
         implements Method {
     static final Setting.Choice PRESET =
             new Setting.Choice(
@@ -218,7 +218,7 @@ public record DPruner(
                                         damping,
                                         false,
                                         false)),
-                Texts.Source.valueOf(settings.get(FIT).toUpperCase(Locale.ROOT)));
+                Texts.Part.valueOf(settings.get(FIT).toUpperCase(Locale.ROOT)));
     }
 
     /// Which weights compete, by [#GROUP].
@@ -245,7 +245,7 @@ public record DPruner(
                         Flow.LEFT,
                         Tokens.PLAIN,
                         tuned ? Start.TUNED : Start.DENSE,
-                        source));
+                        part));
         return List.copyOf(passes);
     }
 }

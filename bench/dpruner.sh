@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# D-Pruner against what else prunes for a domain, two domains: perplexity on text of the domain that nothing was pruned with,
+# on WikiText-2 and on other C4 text, and answers to the domain's questions. Prints one table.
+# Runs whose report exists are not run again, so that it can be stopped and started.
+#
+#   bench/dpruner.sh OUT                                      all of it: many hours on 2 cores
+#   DOMAINS=health RATIOS=0.5 ROWS="magnitude dual" bench/dpruner.sh OUT
+#   SEED=1 WINDOWS=32 bench/dpruner.sh OUT
+set -euo pipefail
+cd "$(dirname "$0")/.."
+shared=${SHARED:-../shared}
+out=${1:?where the runs go}
+mkdir -p "$out"
+model=${MODEL:-$shared/models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf}
+seed=${SEED:-0}
+length=${LENGTH:-512}
+java=java # Java 25, as Pollard runs on
+for jdk in /usr/lib/jvm/*25* "${JAVA_HOME:-}"; do
+  [ -f "$jdk/release" ] && grep -q '^JAVA_VERSION="25' "$jdk/release" && java=$jdk/bin/java
+done
+./pollard --version >/dev/null # builds
+bench() { "$java" -cp 'cli/target/lib/*:cli/target/classes' bench/Domains.java "$@"; }
+[ -f "$out/texts/legal-held.jsonl" ] || bench texts "$shared/data" "$out/texts"
+
+run() { # DOMAIN RATIO ROW ARGUMENTS…
+  local domain=$1 ratio=$2 row=$3
+  shift 3
+  local name=$domain-$ratio-seed$seed-$row questions
+  case $domain in
+    health) questions=pubmedqa ;;
+    legal) questions=mmlu_professional_law ;;
+  esac
+  [ -f "$out/$name/pollard/report.json" ] || "${POLLARD:-./pollard}" run "$model" -o "$out/$name" --overwrite \
+    --dtype float32 --sparsity "$ratio" --compute "${COMPUTE:-bf16}" --seed "$seed" --calib-length "$length" "$@" \
+    --eval "perplexity:$out/texts/$domain-held.jsonl:text" --eval "perplexity:rows:$shared/data/wikitext2/wiki.test.raw.gz" \
+    --eval "perplexity:$shared/data/c4-sample/c4-en-part2.jsonl.gz:text" ${QUESTIONS:+--eval "$questions"} \
+    --task-data "$shared/data" --eval-length "$length" --eval-limit "${WINDOWS:-64}" --no-progress -q
+  rm -f "$out/$name"/*.safetensors # the report is what is wanted
+}
+
+for domain in ${DOMAINS:-health legal}; do
+  for ratio in ${RATIOS:-0.5 0.3}; do
+    general=(--calib "$shared/data/c4-sample/c4-en-part1.jsonl.gz:text" --calib-samples 32)
+    own=(--calib "$out/texts/$domain-train.jsonl:text" --calib-samples 32)
+    text=(--domain "$domain=$out/texts/$domain-train.jsonl:text" --domain-samples "${SAMPLES:-128}")
+    short=(--domain-length 256)
+    for row in ${ROWS:-magnitude wanda sparsegpt wanda-domain sparsegpt-domain taylor taylor-second general domain \
+      paper paper-normalised ewc ewc-raw mix fit default}; do
+      case $row in
+        magnitude) run "$domain" "$ratio" "$row" --method magnitude ;;
+        wanda | sparsegpt) run "$domain" "$ratio" "$row" --method "$row" "${general[@]}" ;;
+        wanda-domain | sparsegpt-domain) run "$domain" "$ratio" "$row" --method "${row%-domain}" "${own[@]}" ;;
+        taylor) run "$domain" "$ratio" "$row" --method taylor "${text[@]}" "${short[@]}" ;;
+        taylor-second) run "$domain" "$ratio" "$row" --method taylor --set order=second "${text[@]}" "${short[@]}" ;;
+        general) run "$domain" "$ratio" "$row" --method dpruner --set score=general --set exact=0 "${general[@]}" ;;
+        domain) run "$domain" "$ratio" "$row" --method dpruner --set score=domain --set exact=0 "${text[@]}" "${short[@]}" ;;
+        paper) run "$domain" "$ratio" "$row" --method dpruner --set preset=paper "${general[@]}" "${text[@]}" "${short[@]}" ;;
+        paper-normalised)
+          run "$domain" "$ratio" "$row" --method dpruner --set preset=paper --set importance=normalised "${general[@]}" "${text[@]}" "${short[@]}" ;;
+        ewc | mix) run "$domain" "$ratio" "$row" --method dpruner --set "penalty=$row" --set exact=0 "${general[@]}" "${text[@]}" "${short[@]}" ;;
+        ewc-raw)
+          run "$domain" "$ratio" "$row" --method dpruner --set penalty=ewc --set importance=raw --set exact=0 "${general[@]}" "${text[@]}" "${short[@]}" ;;
+        fit) run "$domain" "$ratio" "$row" --method dpruner --set score=general --set fit=both --set exact=30 "${general[@]}" "${text[@]}" ;;
+        default) run "$domain" "$ratio" "$row" --method dpruner "${general[@]}" "${text[@]}" ;;
+      esac
+    done
+  done
+done
+bench table "$out"/*/pollard/report.json
