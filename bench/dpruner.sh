@@ -45,7 +45,7 @@ for domain in ${DOMAINS:-health legal}; do
     text=(--domain "$domain=$out/texts/$domain-train.jsonl:text" --domain-samples "${SAMPLES:-128}")
     short=(--domain-length 256)
     for row in ${ROWS:-magnitude wanda sparsegpt wanda-domain sparsegpt-domain taylor taylor-second general domain \
-      paper paper-normalised ewc ewc-raw mix fit default}; do
+      domain-both paper paper-normalised ewc ewc-raw mix fit default}; do
       case $row in
         magnitude) run "$domain" "$ratio" "$row" --method magnitude ;;
         wanda | sparsegpt) run "$domain" "$ratio" "$row" --method "$row" "${general[@]}" ;;
@@ -57,6 +57,7 @@ for domain in ${DOMAINS:-health legal}; do
         paper) run "$domain" "$ratio" "$row" --method dpruner --set preset=paper "${general[@]}" "${text[@]}" "${short[@]}" ;;
         paper-normalised)
           run "$domain" "$ratio" "$row" --method dpruner --set preset=paper --set importance=normalised "${general[@]}" "${text[@]}" "${short[@]}" ;;
+        domain-both) run "$domain" "$ratio" "$row" --method dpruner --set score=domain --set terms=both --set exact=0 "${text[@]}" "${short[@]}" ;;
         ewc | mix) run "$domain" "$ratio" "$row" --method dpruner --set "penalty=$row" --set exact=0 "${general[@]}" "${text[@]}" "${short[@]}" ;;
         ewc-raw)
           run "$domain" "$ratio" "$row" --method dpruner --set penalty=ewc --set importance=raw --set exact=0 "${general[@]}" "${text[@]}" "${short[@]}" ;;

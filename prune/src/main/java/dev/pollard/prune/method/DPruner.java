@@ -12,6 +12,7 @@ import dev.pollard.prune.Sweep.Capture;
 import dev.pollard.prune.Sweep.Flow;
 import dev.pollard.prune.Sweep.Start;
 import dev.pollard.prune.Texts;
+import dev.pollard.prune.method.DualScore.Terms;
 import dev.pollard.prune.solver.Coordinates;
 import dev.pollard.stats.Tokens;
 import java.util.ArrayList;
@@ -55,6 +56,12 @@ public record DPruner(
                     "dual",
                     List.of("dual", "domain", "general"),
                     "what decides: both, or one of the two alone");
+    static final Setting.Choice TERMS =
+            new Setting.Choice(
+                    "terms",
+                    "second",
+                    List.of("second", "both", "first"),
+                    "of the domain's score: ½ F W², |½ F W² - g W| as in the paper, or |g W|");
     static final Setting.Choice GENERAL =
             new Setting.Choice(
                     "general",
@@ -149,6 +156,7 @@ public record DPruner(
             Map.of(
                     "paper",
                     Map.of(
+                            "terms", "both",
                             "general", "sequential",
                             "penalty", "paper",
                             "importance", "raw",
@@ -201,7 +209,9 @@ public record DPruner(
                         ? Optional.empty()
                         : Optional.of(new DomainPass(tuning, false)),
                 new DualScore(
-                        score.equals("general") ? DualScore.Terms.NONE : DualScore.Terms.BOTH,
+                        score.equals("general")
+                                ? Terms.NONE
+                                : Terms.valueOf(settings.get(TERMS).toUpperCase(Locale.ROOT)),
                         settings.get(SIGN).equals("plus"),
                         penalty,
                         mix ? settings.get(LAMBDA) : 0,

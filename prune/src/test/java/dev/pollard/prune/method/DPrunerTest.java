@@ -359,7 +359,7 @@ class DPrunerTest {
     /// The last pass again, by hand, from gradients that a pass of the test's own took.
     @Test
     void theModelIsPrunedByTheGradientsOfItsDomain() throws IOException {
-        var pruned = run(Map.of("score", "domain"), 2);
+        var pruned = run(Map.of("score", "domain", "terms", "both"), 2);
         var sums = new ConcurrentHashMap<String, double[][]>();
         try (var model = Model.open(model());
                 var parameters = Parameters.of(model, e -> e.weight().prunable());
