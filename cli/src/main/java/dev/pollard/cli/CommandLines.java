@@ -45,6 +45,7 @@ final class CommandLines {
         root.addSubcommand(new RunCommand(console));
         root.addSubcommand(new EvalCommand(console));
         root.addSubcommand(new GenerateCommand(console));
+        root.addSubcommand(new TrainCommand(console));
         root.addSubcommand(new ReportCommand(console));
         root.addSubcommand(new InspectCommand(console));
         root.addSubcommand(new MethodsCommand(console));

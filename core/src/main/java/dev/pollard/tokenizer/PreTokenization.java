@@ -29,7 +29,7 @@ enum PreTokenization {
     /// threes.
     LLAMA_CPP("default");
 
-    private static final String GPT_2_WORDS =
+    static final String GPT_2_WORDS =
             "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
     private static final String CONTRACTIONS_AND_LETTERS =
             "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|";

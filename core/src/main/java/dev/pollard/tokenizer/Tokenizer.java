@@ -63,6 +63,11 @@ public final class Tokenizer implements AutoCloseable {
         this.addsBos = before > 0 && framed[0] == bos;
     }
 
+    /// @throws MalformedFileException if the library does not take it
+    static Tokenizer of(TokenizerDefinition definition) throws IOException {
+        return new Tokenizer(definition);
+    }
+
     private static HuggingFaceTokenizer load(TokenizerDefinition definition) throws IOException {
         var json = new ByteArrayInputStream(definition.json().getBytes(StandardCharsets.UTF_8));
         try {

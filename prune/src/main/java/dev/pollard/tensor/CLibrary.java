@@ -13,6 +13,7 @@ import java.util.Optional;
 /// has none of that name, nothing happens: they change no result.
 final class CLibrary {
     private static final int M_MMAP_THRESHOLD = -3; // of glibc's mallopt
+    private static final int M_TRIM_THRESHOLD = -1;
     private static final int M_ARENA_MAX = -8;
     private static final int MADV_DONTNEED = 4;
 
@@ -50,6 +51,18 @@ final class CLibrary {
                         mallopt -> {
                             call(mallopt, M_MMAP_THRESHOLD, bytes);
                             call(mallopt, M_ARENA_MAX, arenas);
+                        });
+    }
+
+    /// Blocks below `largest` bytes come from one heap that all threads share; of what is freed
+    /// there up to `kept` bytes stay with the process.
+    static void keepFreed(int largest, int kept) {
+        find("mallopt", ValueLayout.JAVA_INT, ValueLayout.JAVA_INT)
+                .ifPresent(
+                        mallopt -> {
+                            call(mallopt, M_ARENA_MAX, 1);
+                            call(mallopt, M_MMAP_THRESHOLD, largest);
+                            call(mallopt, M_TRIM_THRESHOLD, kept);
                         });
     }
 

@@ -5,6 +5,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import org.bytedeco.pytorch.NoGradGuard;
 import org.bytedeco.pytorch.global.torch;
 
 /// libtorch as this process runs it: loaded once, one thread per worker.
@@ -22,6 +23,12 @@ public final class Engine {
     private static final int OWN_PAGES_BYTES = 8 << 20;
 
     private static final int ARENAS = 4;
+
+    /// Tensors below this size are recycled, and so much freed memory is kept for them, once
+    /// [#recycleMemory] was called.
+    private static final int RECYCLED_BYTES = 64 << 20;
+
+    private static final int KEPT_BYTES = 1 << 30;
 
     /// A page of every system we know, or a multiple of it.
     private static final long PAGE_BYTES = 1 << 16;
@@ -73,6 +80,14 @@ public final class Engine {
         CLibrary.setEnvironment("ONEDNN_MAX_CPU_ISA", isa);
     }
 
+    /// Keeps the memory of freed tensors for the next ones instead of giving it back: for work that
+    /// makes tensors of the same sizes over and over, as training does. To be called before the
+    /// workers start; for the rest of the process.
+    public static void recycleMemory() {
+        load();
+        CLibrary.keepFreed(RECYCLED_BYTES, KEPT_BYTES);
+    }
+
     /// While it is open, float32 products (linear layers, attention, Grams) round their operands
     /// to bfloat16 and add up in float32.
     ///
@@ -100,6 +115,20 @@ public final class Engine {
             torch.globalContext().setFloat32MatmulPrecision(on ? "medium" : "highest");
             bf16Products = on;
         }
+    }
+
+    /// While it is open, nothing that this thread computes is recorded for gradients.
+    public static Unrecorded unrecorded() {
+        load();
+        var guard = new NoGradGuard();
+        return guard::close;
+    }
+
+    /// Ends what [#unrecorded] began, on the same thread.
+    @FunctionalInterface
+    public interface Unrecorded extends AutoCloseable {
+        @Override
+        void close();
     }
 
     /// Lets the system take back the pages of a mapped file that were read and are not needed any

@@ -37,6 +37,9 @@ public final class Tensor implements AutoCloseable {
 
     private static final long STRIP = 64;
 
+    /// Longer, for every strip costs some steps to record.
+    private static final long RECORDED_STRIP = 256;
+
     private final org.bytedeco.pytorch.Tensor t;
 
     private Tensor(org.bytedeco.pytorch.Tensor t) {
@@ -496,6 +499,9 @@ public final class Tensor implements AutoCloseable {
         if (!whole || query.size(1) <= SHORT_SEQUENCE && !gradient) {
             return shortCausalAttention(query, key, value, scale);
         }
+        if (query.size(1) <= SHORT_SEQUENCE) {
+            return recordedCausalAttention(query, key, value, scale);
+        }
         boolean grouped = query.size(0) != key.size(0);
         return new Tensor(
                 torch.scaled_dot_product_attention(
@@ -542,6 +548,37 @@ public final class Tensor implements AutoCloseable {
             }
         }
         return y;
+    }
+
+    /// The same with every step recorded for [#gradients]: torch's own backward multiplies in
+    /// blocks that are too small, all the more with bf16 products.
+    private static Tensor recordedCausalAttention(
+            Tensor query, Tensor key, Tensor value, double scale) {
+        long groups = key.size(0);
+        long shared = query.size(0) / groups;
+        long time = query.size(1);
+        long width = query.size(2);
+        Tensor scaled = query.mul(scale);
+        var strips = new Tensor[Math.toIntExact((time + RECORDED_STRIP - 1) / RECORDED_STRIP)];
+        for (int i = 0; i < strips.length; i++) {
+            long from = i * RECORDED_STRIP;
+            long rows = Math.min(RECORDED_STRIP, time - from);
+            long seen = from + rows;
+            var future = // [rows, seen], -∞ where a key is later than the query
+                    new Tensor(full(Double.NEGATIVE_INFINITY, rows, seen).t.triu(from + 1));
+            Tensor q = // [groups, shared · rows, width]
+                    scaled.narrow(1, from, rows).reshape(groups, shared * rows, width);
+            Tensor scores = q.matmul(key.narrow(1, 0, seen).transpose(1, 2));
+            Tensor weights = // [groups, shared · rows, seen]
+                    scores.reshape(groups, shared, rows, seen)
+                            .add(future)
+                            .softmax(-1)
+                            .reshape(groups, shared * rows, seen);
+            strips[i] =
+                    weights.matmul(value.narrow(1, 0, seen))
+                            .reshape(groups * shared, rows, value.size(2));
+        }
+        return cat(1, strips);
     }
 
     /// Attention with an additive mask `[time, time]` or `[heads, time, time]` (0 where seen, -∞
