@@ -28,6 +28,7 @@ class LayeringTest {
                     Map.entry("format.torch", 1),
                     Map.entry("config", 2),
                     Map.entry("tokenizer", 2),
+                    Map.entry("hub", 2),
                     Map.entry("sparse", 2),
                     Map.entry("runtime", 3),
                     Map.entry("tensor", 3),
@@ -47,7 +48,7 @@ class LayeringTest {
                     Map.entry("cli", 10));
 
     private static final List<String> CORE =
-            List.of("format..", "config", "tokenizer", "sparse", "runtime");
+            List.of("format..", "config", "tokenizer", "hub", "sparse", "runtime");
 
     private static final JavaClasses CLASSES =
             new ClassFileImporter()
@@ -116,6 +117,23 @@ class LayeringTest {
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage("dev.pollard.tensor", "org.bytedeco..")
+                .check(CLASSES);
+    }
+
+    @Test
+    void onlyTheHubOpensConnections() {
+        noClasses()
+                .that()
+                .resideOutsideOfPackage("dev.pollard.hub")
+                .should()
+                .dependOnClassesThat()
+                .resideInAPackage("java.net.http..")
+                .orShould()
+                .dependOnClassesThat()
+                .areAssignableTo(java.net.Socket.class)
+                .orShould()
+                .dependOnClassesThat()
+                .areAssignableTo(java.net.URLConnection.class)
                 .check(CLASSES);
     }
 

@@ -7,6 +7,7 @@ import java.io.IOException;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.stream.Collectors;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.Help;
@@ -25,9 +26,9 @@ final class CommandLines {
     /// Runs one command line to its end.
     ///
     /// @return the exit code
-    static int run(Console console, String... args) {
+    static int run(Console console, Environment environment, String... args) {
         try {
-            return commands(console).execute(RecipeFile.expand(args));
+            return commands(console, environment).execute(RecipeFile.expand(args));
         } catch (IOException
                 | RuntimeException e) { // of the recipe; commands answer for themselves
             return failed(console, e, List.of(args).contains("-v"));
@@ -40,17 +41,18 @@ final class CommandLines {
     }
 
     /// The root command with all others below it.
-    static CommandLine commands(Console console) {
+    static CommandLine commands(Console console, Environment environment) {
         var root = new CommandLine(new RootCommand());
-        root.addSubcommand(new RunCommand(console));
-        root.addSubcommand(new EvalCommand(console));
-        root.addSubcommand(new GenerateCommand(console));
+        root.addSubcommand(new RunCommand(console, environment));
+        root.addSubcommand(new EvalCommand(console, environment));
+        root.addSubcommand(new GenerateCommand(console, environment));
         root.addSubcommand(new TrainCommand(console));
         root.addSubcommand(new ReportCommand(console));
-        root.addSubcommand(new InspectCommand(console));
+        root.addSubcommand(new InspectCommand(console, environment));
         root.addSubcommand(new MethodsCommand(console));
         root.addSubcommand(new TasksCommand(console));
-        root.addSubcommand(new ModelsCommand(console));
+        root.addSubcommand(new ModelsCommand(console, environment));
+        root.addSubcommand(new PullCommand(console, environment));
         root.addSubcommand(new DoctorCommand(console));
         root.getCommandSpec().version("pollard " + Build.read().version());
 
@@ -179,6 +181,18 @@ final class CommandLines {
                             ? failure.getClass().getSimpleName()
                             : failure.getMessage();
         };
+    }
+
+    /// The command of `spec` as typed, fit for a shell.
+    static String typed(CommandSpec spec) {
+        return "pollard "
+                + spec.commandLine().getParent().getParseResult().originalArgs().stream()
+                        .map(CommandLines::quoted)
+                        .collect(Collectors.joining(" "));
+    }
+
+    private static String quoted(String word) {
+        return word.matches("[\\w@%+=:,./-]+") ? word : "'" + word.replace("'", "'\\''") + "'";
     }
 
     private static String lowerFirst(String text) {

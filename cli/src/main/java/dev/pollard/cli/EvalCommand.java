@@ -55,11 +55,12 @@ import picocli.CommandLine.Parameters;
         })
 final class EvalCommand implements Callable<Integer> {
     private final Console console;
+    private final Environment environment;
 
     @Parameters(
             index = "0",
             paramLabel = "MODEL",
-            description = "A Hugging Face folder or a .gguf file.")
+            description = "A Hugging Face folder, a .gguf file, or a name ('pollard models').")
     private Path model;
 
     @Parameters(
@@ -172,11 +173,13 @@ final class EvalCommand implements Callable<Integer> {
     private boolean logSamples;
 
     @Mixin private ComputeOptions computing;
+    @Mixin private OfflineOption offline;
     @Mixin private ProgressOptions progress;
     @Mixin private OutputOptions output;
 
-    EvalCommand(Console console) {
+    EvalCommand(Console console, Environment environment) {
         this.console = console;
+        this.environment = environment;
     }
 
     @Override
@@ -184,6 +187,9 @@ final class EvalCommand implements Callable<Integer> {
         if (logSamples && json == null) {
             throw new IllegalArgumentException("--log-samples goes with --json FILE");
         }
+        var names = environment.names(offline);
+        Path first = names.resolve(model);
+        Path second = other == null ? null : names.resolve(other);
         computing.prepare(console);
         var decoding = new Decoding(temperature, topP, seed);
         var asked =
@@ -191,7 +197,7 @@ final class EvalCommand implements Callable<Integer> {
                         tasks, length, limit, data.folder(), seed, shots, decoding, most);
         List<EvaluationRun.Outcome> outcomes;
         try (var screen = new RunScreen(console, output, progress, "")) {
-            outcomes = measure(EvaluationRun.prepare(asked), screen);
+            outcomes = measure(EvaluationRun.prepare(asked), first, second, screen);
         }
         if (other == null) {
             printOne(outcomes);
@@ -205,11 +211,12 @@ final class EvalCommand implements Callable<Integer> {
         return ExitCode.DONE.code();
     }
 
-    private List<EvaluationRun.Outcome> measure(EvaluationRun run, RunScreen screen)
+    private List<EvaluationRun.Outcome> measure(
+            EvaluationRun run, Path firstPath, Path secondPath, RunScreen screen)
             throws IOException {
         screen.step("reading " + model);
-        try (var first = Model.open(model);
-                var second = other == null ? null : Model.open(other);
+        try (var first = Model.open(firstPath);
+                var second = secondPath == null ? null : Model.open(secondPath);
                 var workers = new Workers(computing.threads())) {
             run.read(first, screen);
             var candidates = new ArrayList<EvaluationRun.Candidate>();
@@ -222,7 +229,7 @@ final class EvalCommand implements Callable<Integer> {
                     candidates,
                     computing.compute,
                     workers,
-                    new PerplexityCache(Memory.cacheFolder()),
+                    new PerplexityCache(environment.cacheFolder()),
                     screen,
                     screen::warn);
         }

@@ -1,5 +1,6 @@
 package dev.pollard.cli;
 
+import dev.pollard.hub.HubException;
 import dev.pollard.recipe.VerificationException;
 import dev.pollard.recipe.WillNotFitException;
 import java.io.EOFException;
@@ -51,6 +52,13 @@ enum ExitCode {
             case Failure known -> known.exitCode();
             case WillNotFitException _ -> WILL_NOT_FIT;
             case VerificationException _ -> VERIFICATION_FAILED;
+            case HubException hub ->
+                    switch (hub.reason()) {
+                        case REFUSED -> BAD_INPUT;
+                        case UNREACHABLE, BUSY -> FAILED;
+                        case WRONG_BYTES -> VERIFICATION_FAILED;
+                        case NO_ROOM -> WILL_NOT_FIT;
+                    };
             case IllegalArgumentException _ -> USAGE;
             case UncheckedIOException unchecked -> of(unchecked.getCause());
             case FileSystemException full when isNoSpace(full) -> FAILED;

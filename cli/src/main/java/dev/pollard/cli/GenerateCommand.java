@@ -36,11 +36,14 @@ final class GenerateCommand implements Callable<Integer> {
     private static final String GAP = " | ";
 
     private final Console console;
+    private final Environment environment;
 
     @Parameters(
             arity = "1..2",
             paramLabel = "MODEL",
-            description = "A Hugging Face folder or a .gguf file; one or two.")
+            description =
+                    "A Hugging Face folder, a .gguf file, or a name ('pollard models'); one or"
+                            + " two.")
     private List<Path> models;
 
     @Option(
@@ -102,10 +105,12 @@ final class GenerateCommand implements Callable<Integer> {
     }
 
     @Mixin private ComputeOptions computing;
+    @Mixin private OfflineOption offline;
     @Mixin private OutputOptions output;
 
-    GenerateCommand(Console console) {
+    GenerateCommand(Console console, Environment environment) {
         this.console = console;
+        this.environment = environment;
     }
 
     @Override
@@ -114,9 +119,13 @@ final class GenerateCommand implements Callable<Integer> {
         if (most < 1) {
             throw new IllegalArgumentException("--max-tokens %d: give 1 or more".formatted(most));
         }
+        var paths = new ArrayList<Path>();
+        for (Path model : models) {
+            paths.add(environment.names(offline).resolve(model));
+        }
         computing.prepare(console);
         var texts = new ArrayList<String>();
-        for (Path path : models) {
+        for (Path path : paths) {
             texts.add(write(path, decoding));
         }
         if (texts.size() == 1) {

@@ -2,7 +2,6 @@ package dev.pollard.cli;
 
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
-import dev.pollard.config.ModelConfig;
 import dev.pollard.format.MalformedFileException;
 import dev.pollard.format.StoredTensor;
 import dev.pollard.format.TensorFile;
@@ -11,7 +10,6 @@ import dev.pollard.format.safetensors.SafetensorsFile;
 import dev.pollard.format.safetensors.ShardedSafetensors;
 import dev.pollard.report.Figures;
 import java.io.IOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -52,12 +50,16 @@ final class InspectCommand implements Callable<Integer> {
     private static final long QUICK_PARAMETERS = 50_000_000;
 
     private final Console console;
+    private final Environment environment;
 
+    @Mixin private OfflineOption offline;
     @Mixin private OutputOptions output;
 
     @Parameters(
             paramLabel = "PATH",
-            description = "A safetensors, GGUF or PyTorch file, or a Hugging Face folder.")
+            description =
+                    "A safetensors, GGUF or PyTorch file, a Hugging Face folder, or a name"
+                            + " ('pollard models').")
     private Path path;
 
     @Option(
@@ -86,12 +88,14 @@ final class InspectCommand implements Callable<Integer> {
     @Option(names = "--json", description = "Print one JSON object.")
     private boolean json;
 
-    InspectCommand(Console console) {
+    InspectCommand(Console console, Environment environment) {
         this.console = console;
+        this.environment = environment;
     }
 
     @Override
     public Integer call() throws IOException {
+        path = environment.names(offline).resolve(path);
         try (var file = ModelFiles.open(path)) {
             var tensors = List.<StoredTensor>copyOf(file.tensors().values());
             long parameters = tensors.stream().mapToLong(t -> t.shape().elements()).sum();
@@ -247,40 +251,14 @@ final class InspectCommand implements Callable<Integer> {
         return map;
     }
 
-    /// What the file says of the architecture; nothing if it says nothing. A `config.json` that
-    /// Pollard cannot use is a warning: its tensors can be looked at all the same.
+    /// What the file says of the architecture. A `config.json` that Pollard cannot use is a
+    /// warning: its tensors can be looked at all the same.
     private SequencedMap<String, Object> architecture(TensorFile file) throws IOException {
-        var facts = new LinkedHashMap<String, Object>();
-        if (file instanceof GgufFile gguf) {
-            var metadata = gguf.metadata();
-            var name = metadata.string("general.architecture");
-            if (name.isPresent()) {
-                facts.put("architecture", name.get());
-                put(facts, "blocks", metadata.integer(name.get() + ".block_count"));
-                put(facts, "hidden", metadata.integer(name.get() + ".embedding_length"));
-                put(facts, "context", metadata.integer(name.get() + ".context_length"));
-            }
-            return facts;
-        }
-        Path config = path.resolve("config.json");
-        if (Files.isDirectory(path) && Files.exists(config)) {
-            try {
-                var model = ModelConfig.read(config);
-                facts.put("architecture", model.architecture());
-                facts.put("blocks", model.blocks());
-                facts.put("hidden", model.hiddenSize());
-                facts.put("vocabulary", model.vocabularySize());
-                facts.put("context", model.contextLength());
-            } catch (MalformedFileException e) {
-                console.warn(e.getMessage());
-            }
-        }
-        return facts;
-    }
-
-    private static void put(Map<String, Object> facts, String key, java.util.OptionalLong value) {
-        if (value.isPresent()) {
-            facts.put(key, value.getAsLong());
+        try {
+            return ModelFiles.architecture(path, file);
+        } catch (MalformedFileException e) {
+            console.warn(e.getMessage());
+            return new LinkedHashMap<>();
         }
     }
 

@@ -1,7 +1,5 @@
 package dev.pollard.cli;
 
-import dev.pollard.recipe.PruningRun;
-
 /// What happens on Ctrl-C: nothing half-written stays, and the user is told how to go on.
 final class Interrupt {
     private final Thread hook;
@@ -10,16 +8,15 @@ final class Interrupt {
         this.hook = hook;
     }
 
-    /// @param command the command line of the run
-    static Interrupt watch(Console console, PruningRun run, String command) {
+    /// @param cleanUp removes what is half-written
+    /// @param again the command line that goes on
+    static Interrupt watch(Console console, Runnable cleanUp, String again) {
         var hook =
                 new Thread(
                         () -> {
-                            run.discardPartial();
-                            String resume =
-                                    command.contains(" --resume") ? command : command + " --resume";
+                            cleanUp.run();
                             console.err().println();
-                            console.error("interrupted; go on with: " + resume);
+                            console.error("interrupted; go on with: " + again);
                             console.flush();
                         },
                         "interrupt");

@@ -6,7 +6,7 @@ public final class Main {
 
     public static void main(String[] args) {
         var console = Console.ofProcess();
-        int code = CommandLines.run(console, args);
+        int code = CommandLines.run(console, Environment.ofProcess(), args);
         console.flush();
         System.exit(code);
     }

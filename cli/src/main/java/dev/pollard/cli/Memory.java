@@ -1,7 +1,6 @@
 package dev.pollard.cli;
 
 import java.lang.management.ManagementFactory;
-import java.nio.file.Path;
 import java.util.Locale;
 import java.util.regex.Pattern;
 import picocli.CommandLine.TypeConversionException;
@@ -34,15 +33,5 @@ final class Memory {
                     default -> 1;
                 };
         return (long) (Double.parseDouble(match.group(1)) * unit);
-    }
-
-    /// The user's cache folder of Pollard.
-    static Path cacheFolder() {
-        String xdg = System.getenv("XDG_CACHE_HOME");
-        Path base =
-                xdg == null || xdg.isBlank()
-                        ? Path.of(System.getProperty("user.home"), ".cache")
-                        : Path.of(xdg);
-        return base.resolve("pollard");
     }
 }

@@ -1,5 +1,6 @@
 package dev.pollard.cli;
 
+import dev.pollard.config.ModelConfig;
 import dev.pollard.format.MalformedFileException;
 import dev.pollard.format.TensorFile;
 import dev.pollard.format.gguf.GgufFile;
@@ -12,6 +13,10 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.OptionalLong;
+import java.util.SequencedMap;
 
 /// Finds out what a path holds, by its first bytes and not by its name.
 final class ModelFiles {
@@ -77,6 +82,41 @@ final class ModelFiles {
                 head.length == 0
                         ? "is empty"
                         : "is neither safetensors nor GGUF nor a PyTorch checkpoint (zip)");
+    }
+
+    /// What a file that was opened says of the architecture: nothing, if it says nothing.
+    ///
+    /// @throws MalformedFileException if the folder's `config.json` cannot be used
+    static SequencedMap<String, Object> architecture(Path path, TensorFile file)
+            throws IOException {
+        var facts = new LinkedHashMap<String, Object>();
+        if (file instanceof GgufFile gguf) {
+            var metadata = gguf.metadata();
+            var name = metadata.string("general.architecture");
+            if (name.isPresent()) {
+                facts.put("architecture", name.get());
+                put(facts, "blocks", metadata.integer(name.get() + ".block_count"));
+                put(facts, "hidden", metadata.integer(name.get() + ".embedding_length"));
+                put(facts, "context", metadata.integer(name.get() + ".context_length"));
+            }
+            return facts;
+        }
+        Path config = path.resolve("config.json");
+        if (Files.isDirectory(path) && Files.exists(config)) {
+            var model = ModelConfig.read(config);
+            facts.put("architecture", model.architecture());
+            facts.put("blocks", model.blocks());
+            facts.put("hidden", model.hiddenSize());
+            facts.put("vocabulary", model.vocabularySize());
+            facts.put("context", model.contextLength());
+        }
+        return facts;
+    }
+
+    private static void put(Map<String, Object> facts, String key, OptionalLong value) {
+        if (value.isPresent()) {
+            facts.put(key, value.getAsLong());
+        }
     }
 
     /// What kind of file was opened: `GGUF v3`, `safetensors, 2 shards`.

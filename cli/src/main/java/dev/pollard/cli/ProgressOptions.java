@@ -7,7 +7,7 @@ final class ProgressOptions {
     @Option(
             names = "--no-progress",
             order = 93,
-            description = "No progress bar: one line per block, as when err is not a terminal.")
+            description = "No progress bar: lines, as when err is not a terminal.")
     boolean noBar;
 
     @Option(

@@ -11,7 +11,8 @@ import picocli.CommandLine.Spec;
         synopsisSubcommandLabel = "COMMAND",
         description = {
             "Prunes pre-trained language models in one shot and tells what it cost.",
-            "A model is a Hugging Face folder or a GGUF file; texts are local files."
+            "A model is a Hugging Face folder, a GGUF file or a name ('pollard models'); texts are",
+            "local files."
         },
         footer = {
             "",
@@ -21,6 +22,7 @@ import picocli.CommandLine.Spec;
             "  pollard report out-30 out-50 out-70",
             "  pollard inspect model.gguf",
             "  pollard methods sparsegpt",
+            "  pollard pull HuggingFaceTB/SmolLM2-135M",
             "  pollard doctor",
             "",
             "'pollard COMMAND --help' explains a command."

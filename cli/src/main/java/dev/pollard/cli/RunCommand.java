@@ -24,7 +24,6 @@ import java.util.OptionalInt;
 import java.util.concurrent.Callable;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
-import java.util.stream.Collectors;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -58,13 +57,16 @@ import picocli.CommandLine.TypeConversionException;
         })
 final class RunCommand implements Callable<Integer> {
     private final Console console;
+    private final Environment environment;
 
     @Spec private CommandSpec spec;
 
     @Parameters(
             paramLabel = "MODEL",
             arity = "0..1",
-            description = "The dense model: a Hugging Face folder or a .gguf file.")
+            description =
+                    "The dense model: a Hugging Face folder, a .gguf file, or a name ('pollard"
+                            + " models').")
     private Path model;
 
     /// How a recipe names the model.
@@ -377,11 +379,13 @@ final class RunCommand implements Callable<Integer> {
     private boolean dryRun;
 
     @Mixin private ComputeOptions computing;
+    @Mixin private OfflineOption offline;
     @Mixin private ProgressOptions progress;
     @Mixin private OutputOptions output;
 
-    RunCommand(Console console) {
+    RunCommand(Console console, Environment environment) {
         this.console = console;
+        this.environment = environment;
     }
 
     private void setSparsity(String text, boolean pattern) {
@@ -418,13 +422,13 @@ final class RunCommand implements Callable<Integer> {
         if (model == null) {
             throw new CommandLine.ParameterException(spec.commandLine(), "which MODEL?");
         }
-        var recipe = recipe();
+        var recipe = recipe(environment.names(offline).resolve(model));
         computing.prepare(console);
         RunRecord record;
         try (var screen = new RunScreen(console, output, progress, method);
                 var run =
                         PruningRun.prepare(
-                                recipe, new PerplexityCache(Memory.cacheFolder()), screen)) {
+                                recipe, new PerplexityCache(environment.cacheFolder()), screen)) {
             if (dryRun) {
                 PlanView.print(console, run);
                 return ExitCode.DONE.code();
@@ -436,8 +440,9 @@ final class RunCommand implements Callable<Integer> {
     }
 
     private RunRecord execute(PruningRun run) throws IOException {
-        String command = commandLine();
-        var interrupt = Interrupt.watch(console, run, command);
+        String command = CommandLines.typed(spec);
+        String again = command.contains(" --resume") ? command : command + " --resume";
+        var interrupt = Interrupt.watch(console, run::discardPartial, again);
         try {
             return run.execute(
                     command,
@@ -453,7 +458,7 @@ final class RunCommand implements Callable<Integer> {
         }
     }
 
-    private Recipe recipe() {
+    private Recipe recipe(Path model) {
         List<String> tasks = evaluations.stream().filter(task -> !task.equals("none")).toList();
         return new Recipe(
                 model,
@@ -514,18 +519,6 @@ final class RunCommand implements Callable<Integer> {
             }
         }
         return ExitCode.DONE;
-    }
-
-    /// The command as typed, fit for a shell.
-    private String commandLine() {
-        return "pollard "
-                + spec.commandLine().getParent().getParseResult().originalArgs().stream()
-                        .map(RunCommand::quoted)
-                        .collect(Collectors.joining(" "));
-    }
-
-    private static String quoted(String word) {
-        return word.matches("[\\w@%+=:,./-]+") ? word : "'" + word.replace("'", "'\\''") + "'";
     }
 
     /// What decides the result, as `--recipe` takes it; where it goes and how it is shown is left

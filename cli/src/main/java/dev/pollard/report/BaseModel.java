@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import dev.pollard.format.gguf.GgufFile;
+import dev.pollard.hub.PullRecord;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -18,7 +19,8 @@ import java.util.regex.Pattern;
 
 /// The model that was pruned, as a model card speaks of it.
 ///
-/// @param name of its folder or file, never where that lies
+/// @param name of its folder or file, never where that lies; `ORG/NAME` if it was pulled of the
+///     Hub
 /// @param licence the card's keys about it, from the source: the front matter of the folder's
 ///     `README.md`, or the metadata of a GGUF file; empty if it says nothing that can be read
 record BaseModel(String name, SequencedMap<String, String> licence) {
@@ -31,7 +33,16 @@ record BaseModel(String name, SequencedMap<String, String> licence) {
     static BaseModel of(String path) throws IOException {
         String file = Figures.fileName(path);
         String name = file.endsWith(".gguf") ? file.substring(0, file.length() - 5) : file;
-        return new BaseModel(name, licence(path));
+        return new BaseModel(repository(path).orElse(name), licence(path));
+    }
+
+    /// `ORG/NAME`, if the folder was pulled of the Hub.
+    private static Optional<String> repository(String path) throws IOException {
+        try {
+            return PullRecord.of(Path.of(path)).map(PullRecord::repository);
+        } catch (InvalidPathException _) { // a record from another system
+            return Optional.empty();
+        }
     }
 
     private static SequencedMap<String, String> licence(String path) throws IOException {

@@ -93,9 +93,9 @@ class BadInputTest {
     @Test
     void missingModel() throws IOException {
         model = folder.resolve("none");
-        assertRefused(3, "none: no such model");
+        assertRefused(3, "none: no such file");
         model = folder.resolve("none.gguf");
-        assertRefused(3, "none.gguf: no such model");
+        assertRefused(3, "none.gguf: no such file");
     }
 
     @Test
@@ -244,7 +244,7 @@ class BadInputTest {
             quoteCharacter = '"',
             value = {
                 "--method wnada | did you mean 'wanda'",
-                "--method quantum | known: magnitude, sds, sparsegpt, wanda",
+                "--method quantum | known: dpruner, magnitude, sds, sparsegpt, taylor, wanda",
                 "--set dampening=0.1 | did you mean 'damping'",
                 "--set damping=-1 | damping",
                 "--set damping=much | damping",

@@ -11,7 +11,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 class HelpTest {
     private static List<String> commands() {
-        return CommandLines.names(CommandLines.commands(Run.NOWHERE).getCommandSpec());
+        return CommandLines.names(
+                CommandLines.commands(Run.NOWHERE, Environment.ofProcess()).getCommandSpec());
     }
 
     @Test

@@ -15,6 +15,11 @@ record Run(int code, String out, String err) {
                     new PrintStream(OutputStream.nullOutputStream()));
 
     static Run of(Object... args) {
+        return in(Environment.ofProcess(), args);
+    }
+
+    /// With other variables and other embedded models than this process has.
+    static Run in(Environment environment, Object... args) {
         var out = new ByteArrayOutputStream();
         var err = new ByteArrayOutputStream();
         var console =
@@ -24,6 +29,7 @@ record Run(int code, String out, String err) {
         int code =
                 CommandLines.run(
                         console,
+                        environment,
                         List.of(args).stream().map(Object::toString).toArray(String[]::new));
         return new Run(
                 code, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));

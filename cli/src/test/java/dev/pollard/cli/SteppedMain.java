@@ -25,7 +25,7 @@ final class SteppedMain {
                         }
                     }
                 };
-        int code = CommandLines.run(Console.plain(System.out, err), args);
+        int code = CommandLines.run(Console.plain(System.out, err), Environment.ofProcess(), args);
         System.exit(code);
     }
 
