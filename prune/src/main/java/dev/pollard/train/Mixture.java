@@ -4,7 +4,6 @@ import dev.pollard.tokenizer.Tokenizer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Random;
 import java.util.SplittableRandom;
 
 /// The endless, reproducible stream of windows that a model is trained on: each drawn from one of
@@ -124,7 +123,7 @@ public final class Mixture {
         }
 
         private void shuffle() {
-            var random = new Random(seed * 1_000_003 + pass++);
+            var random = new SplittableRandom(seed * 1_000_003 + pass++);
             int offset = random.nextInt(Math.min(length, ids.length - length + 1));
             starts = new int[(ids.length - offset) / length];
             for (int i = 0; i < starts.length; i++) {
