@@ -37,8 +37,11 @@ public record TextSource(
                 throw new IllegalArgumentException("no range of documents: '%s'".formatted(text));
             }
             int first = Integer.parseInt(form.group(1));
-            return new Range(
-                    first, form.group(2) == null ? first : Integer.parseInt(form.group(2)));
+            int last = form.group(2) == null ? first : Integer.parseInt(form.group(2));
+            if (last < first) {
+                throw new IllegalArgumentException("no range of documents: '%s'".formatted(text));
+            }
+            return new Range(first, last);
         }
 
         boolean contains(int number) {
@@ -52,8 +55,8 @@ public record TextSource(
     /// @param heldOut to evaluate on
     public record Documents(List<String> training, List<String> heldOut) {}
 
-    /// @throws IllegalArgumentException if the weight is not positive or the held-out documents
-    ///     would be all
+    /// @throws IllegalArgumentException if the weight is not positive, the held-out documents would
+    ///     be all, or the template names no field
     public TextSource {
         if (!(weight > 0) || !Double.isFinite(weight)) {
             throw new IllegalArgumentException("weight of %s: %s".formatted(file, weight));
@@ -62,6 +65,10 @@ public record TextSource(
             throw new IllegalArgumentException(
                     "%s: held out every %d documents".formatted(file, heldOut));
         }
+        if (!FIELD.matcher(text).find()) {
+            throw new IllegalArgumentException(
+                    "%s: no field in the template '%s'".formatted(file, text));
+        }
         skip = List.copyOf(skip);
     }
 
@@ -69,7 +76,8 @@ public record TextSource(
     ///
     /// @throws dev.pollard.format.MalformedFileException if the file breaks its format
     /// @throws java.nio.file.NoSuchFileException if there is no such file
-    /// @throws IllegalArgumentException if a record lacks a field, or nothing is left
+    /// @throws IllegalArgumentException if a record lacks a field, or has no text there, or nothing
+    ///     is left
     public Documents read() throws IOException {
         var training = new ArrayList<String>();
         var kept = new ArrayList<String>();
@@ -123,6 +131,10 @@ public record TextSource(
                             .formatted(
                                     file, place, Nearest.unknown("field", field.group(1), names)));
         }
-        return value.asText();
+        if (value.isContainerNode()) {
+            throw new IllegalArgumentException(
+                    "%s, %s: field '%s' is no text".formatted(file, place, field.group(1)));
+        }
+        return value.isNull() ? "" : value.asText();
     }
 }
