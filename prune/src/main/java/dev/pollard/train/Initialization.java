@@ -42,10 +42,7 @@ public final class Initialization {
     /// @throws dev.pollard.format.MalformedFileException if the configuration makes no sense: names
     ///     the key
     public static void write(Path folder, ObjectNode config, long seed) throws IOException {
-        Files.createDirectories(folder);
-        Path file = folder.resolve("config.json");
-        new ObjectMapper().writerWithDefaultPrettyPrinter().writeValue(file.toFile(), config);
-        var model = ModelConfig.read(file);
+        var model = writeConfig(folder, config);
         var placed = model.weights().placed(model.blocks());
         var declarations =
                 placed.stream()
@@ -62,6 +59,14 @@ public final class Initialization {
             }
             writer.commit();
         }
+    }
+
+    /// Writes `config.json` alone, and reads it as a model would.
+    static ModelConfig writeConfig(Path folder, ObjectNode config) throws IOException {
+        Files.createDirectories(folder);
+        Path file = folder.resolve("config.json");
+        new ObjectMapper().writerWithDefaultPrettyPrinter().writeValue(file.toFile(), config);
+        return ModelConfig.read(file);
     }
 
     /// 0 for what is no matrix.

@@ -81,8 +81,9 @@ public record Schedule(
         return new Schedule(shape, peak, warmUp, end, decay, floor);
     }
 
-    /// What of it may not change when a run is resumed, as text.
+    /// What of it may not change when a run is resumed, as text; whether the end may move,
+    /// [#mayEndAt] tells.
     String identity() {
-        return (shape == Shape.WSD ? endingAt(Long.MAX_VALUE) : this).toString();
+        return endingAt(Long.MAX_VALUE).toString();
     }
 }

@@ -87,11 +87,23 @@ final class TrainingState {
 
     private static Progress progress(Path file, SafetensorsFile state)
             throws MalformedFileException {
+        Progress progress;
         try {
-            return JSON.readValue(state.metadata().getOrDefault(KEY, ""), Progress.class);
+            progress = JSON.readValue(state.metadata().getOrDefault(KEY, "null"), Progress.class);
         } catch (JsonProcessingException e) {
             throw new MalformedFileException(file, 0, "no state of a training in it", e);
         }
+        if (progress == null || progress.identity() == null) {
+            throw new MalformedFileException(file, 0, "no state of a training in it");
+        }
+        if (progress.step() < 0 || progress.steps() < progress.step() || progress.seconds() < 0) {
+            throw new MalformedFileException(
+                    file,
+                    0,
+                    "step %,d of %,d after %s seconds"
+                            .formatted(progress.step(), progress.steps(), progress.seconds()));
+        }
+        return progress;
     }
 
     private static void read(Path file, SafetensorsFile state, String name, Tensor target)
