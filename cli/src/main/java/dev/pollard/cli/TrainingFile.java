@@ -1,9 +1,11 @@
 package dev.pollard.cli;
 
 import com.fasterxml.jackson.core.JacksonException;
+import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonMappingException;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
+import com.fasterxml.jackson.databind.exc.MismatchedInputException;
 import com.fasterxml.jackson.databind.exc.UnrecognizedPropertyException;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
@@ -16,11 +18,12 @@ import dev.pollard.train.TrainingRecipe;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.regex.Pattern;
-import java.util.stream.Collectors;
+import java.util.regex.PatternSyntaxException;
 
 /// The YAML file of `pollard train`: what [TrainingRecipe] holds, with defaults.
 final class TrainingFile {
@@ -32,6 +35,8 @@ final class TrainingFile {
             YAMLMapper.builder()
                     .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
                     .enable(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES)
+                    .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+                    .disable(DeserializationFeature.ACCEPT_FLOAT_AS_INT)
                     .build();
 
     private TrainingFile() {}
@@ -83,19 +88,46 @@ final class TrainingFile {
             var known = e.getKnownPropertyIds().stream().map(Object::toString).toList();
             throw new MalformedFileException(
                     file, offset(e), Nearest.unknown("key", e.getPropertyName(), known), e);
-        } catch (JsonMappingException e) {
-            String key =
-                    e.getPath().stream()
-                            .map(part -> part.getFieldName() == null ? "" : part.getFieldName())
-                            .filter(name -> !name.isEmpty())
-                            .collect(Collectors.joining("."));
+        } catch (MismatchedInputException e) {
             throw new MalformedFileException(
-                    file, offset(e), "%s: %s".formatted(key, e.getOriginalMessage()), e);
+                    file, offset(e), "%s should be %s".formatted(key(e), wanted(e)), e);
         } catch (JacksonException e) {
             throw new MalformedFileException(
                     file, offset(e), "not YAML: " + e.getOriginalMessage(), e);
         }
         return recipe(file, content);
+    }
+
+    /// `data[1].weight`
+    private static String key(JsonMappingException e) {
+        var key = new StringBuilder();
+        for (var part : e.getPath()) {
+            if (part.getFieldName() == null) {
+                key.append('[').append(part.getIndex()).append(']');
+            } else {
+                key.append(key.isEmpty() ? "" : ".").append(part.getFieldName());
+            }
+        }
+        return key.isEmpty() ? "the recipe" : key.toString();
+    }
+
+    private static String wanted(MismatchedInputException e) {
+        Class<?> type = e.getTargetType();
+        if (type == Integer.class
+                || type == Long.class
+                || type == int.class
+                || type == long.class) {
+            return "a whole number";
+        }
+        if (type == Double.class || type == double.class) {
+            return "a number";
+        }
+        if (type == String.class) {
+            return "a text";
+        }
+        return type != null && List.class.isAssignableFrom(type)
+                ? "a list"
+                : "a mapping of keys to values";
     }
 
     private static long offset(JacksonException e) {
@@ -113,8 +145,8 @@ final class TrainingFile {
         }
         long steps = needed(file, "steps", c.steps);
         int batch = or(c.batch, 16);
-        var betas = or(c.betas, List.of(0.9, 0.95));
-        if (betas.size() != 2) {
+        var betas = or(c.betas, Arrays.asList(0.9, 0.95));
+        if (betas.size() != 2 || betas.contains(null)) {
             throw new IllegalArgumentException("betas are two numbers, not " + betas);
         }
         var tokenizer = or(c.tokenizer, new TokenizerContent(null, null));
@@ -122,7 +154,9 @@ final class TrainingFile {
                 model,
                 or(tokenizer.vocabulary, DEFAULT_VOCABULARY),
                 Optional.ofNullable(tokenizer.folder).map(Path::of),
-                needed(file, "data", c.data).stream().map(source -> source(file, source)).toList(),
+                needed(file, "data", c.data).stream()
+                        .map(source -> source(file, needed(file, "data.file", source)))
+                        .toList(),
                 context,
                 batch,
                 or(c.together, batch % 2 == 0 ? 2 : 1),
@@ -143,12 +177,25 @@ final class TrainingFile {
 
     private static TextSource source(Path file, SourceContent source) {
         return new TextSource(
-                Path.of(needed(file, "file of data", source.file)),
+                Path.of(needed(file, "data.file", source.file)),
                 or(source.text, "{text}"),
-                Pattern.compile(or(source.separator, "\\z")),
+                pattern(file, or(source.separator, "\\z")),
                 or(source.weight, 1.0),
                 or(source.heldOut, 0),
-                or(source.skip, List.<String>of()).stream().map(TextSource.Range::parse).toList());
+                or(source.skip, List.<String>of()).stream()
+                        .map(range -> TextSource.Range.parse(needed(file, "data.skip", range)))
+                        .toList());
+    }
+
+    private static Pattern pattern(Path file, String regex) {
+        try {
+            return Pattern.compile(regex);
+        } catch (PatternSyntaxException e) {
+            throw new IllegalArgumentException(
+                    "%s: separator '%s' is not a regular expression: %s"
+                            .formatted(file, regex, e.getDescription()),
+                    e);
+        }
     }
 
     private static Schedule.Shape shape(String name) {
