@@ -191,6 +191,11 @@ final class CommandLines {
                         .collect(Collectors.joining(" "));
     }
 
+    /// The same with `--resume`.
+    static String resuming(String command) {
+        return command.contains(" --resume") ? command : command + " --resume";
+    }
+
     private static String quoted(String word) {
         return word.matches("[\\w@%+=:,./-]+") ? word : "'" + word.replace("'", "'\\''") + "'";
     }

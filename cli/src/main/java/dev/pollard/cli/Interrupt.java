@@ -1,5 +1,7 @@
 package dev.pollard.cli;
 
+import java.util.function.Supplier;
+
 /// What happens on Ctrl-C: nothing half-written stays, and the user is told how to go on.
 final class Interrupt {
     private final Thread hook;
@@ -8,13 +10,12 @@ final class Interrupt {
         this.hook = hook;
     }
 
-    /// @param cleanUp removes what is half-written
-    /// @param again the command line that goes on
-    static Interrupt watch(Console console, Runnable cleanUp, String again) {
+    /// @param cleanUp removes what is half-written, and tells the command line that goes on
+    static Interrupt watch(Console console, Supplier<String> cleanUp) {
         var hook =
                 new Thread(
                         () -> {
-                            cleanUp.run();
+                            String again = cleanUp.get();
                             console.err().println();
                             console.error("interrupted; go on with: " + again);
                             console.flush();

@@ -87,7 +87,7 @@ final class PullCommand implements Callable<Integer> {
         try (var screen = new PullScreen(console, output, progress);
                 var hub = new Hub(environment.endpoint(), environment.token(), screen)) {
             // Parts of files stay; nothing else is half-written.
-            var interrupt = Interrupt.watch(console, () -> {}, CommandLines.typed(spec));
+            var interrupt = Interrupt.watch(console, () -> CommandLines.typed(spec));
             try {
                 result = pull.run(hub, environment.models());
             } finally {

@@ -441,8 +441,13 @@ final class RunCommand implements Callable<Integer> {
 
     private RunRecord execute(PruningRun run) throws IOException {
         String command = CommandLines.typed(spec);
-        String again = command.contains(" --resume") ? command : command + " --resume";
-        var interrupt = Interrupt.watch(console, run::discardPartial, again);
+        var interrupt =
+                Interrupt.watch(
+                        console,
+                        () -> {
+                            run.discardPartial();
+                            return CommandLines.resuming(command);
+                        });
         try {
             return run.execute(
                     command,
