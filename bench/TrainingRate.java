@@ -1,0 +1,223 @@
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import dev.pollard.config.Checkpoint.Entry;
+import dev.pollard.model.Compute;
+import dev.pollard.model.Model;
+import dev.pollard.model.Parameters;
+import dev.pollard.tensor.Engine;
+import dev.pollard.tensor.Scope;
+import dev.pollard.tensor.Tensor;
+import dev.pollard.tensor.Workers;
+import dev.pollard.train.AdamW;
+import dev.pollard.train.GradientPass;
+import dev.pollard.train.Initialization;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.concurrent.ConcurrentHashMap;
+
+/// Times whole training steps (forward, backward, sums, clipping, AdamW) against libtorch alone:
+/// the linear layers' and the head's products of one step, forward and backward, each as large as
+/// in the step, on as many threads. Both in turns, so that whatever else the machine does meets
+/// both; medians. Only these products are counted as arithmetic, 6 · weights · tokens: attention,
+/// norms, the loss and the optimiser are what a step costs beyond them.
+void main(String[] args) throws Exception {
+    var recipe = new YAMLMapper().readTree(Path.of(args[0]).toFile());
+    var compute = args[1].equals("bf16") ? Compute.BFLOAT16 : Compute.FLOAT32;
+    int threads = Integer.parseInt(args[2]);
+    double seconds = Double.parseDouble(args[3]);
+    int context = recipe.get("context").asInt();
+    int together = recipe.get("together").asInt();
+    int samples = recipe.get("batch").asInt() / together;
+    int vocabulary = recipe.get("tokenizer").get("vocabulary").asInt();
+    ObjectNode config = recipe.get("model").deepCopy();
+    config.put("vocab_size", vocabulary);
+
+    Path folder = Files.createTempDirectory("pollard-bench");
+    Initialization.write(folder, config, 1);
+    Engine.recycleMemory();
+    try (var model = Model.open(folder);
+            var parameters = Parameters.of(model, _ -> true);
+            var workers = new Workers(threads);
+            var scope = Scope.open()) {
+        var matrices = new ArrayList<long[]>();
+        for (var entry : parameters.entries()) {
+            if (entry.weight().prunable()) {
+                matrices.add(sizes(entry));
+            }
+        }
+        matrices.add(new long[] {vocabulary, model.checkpoint().config().hiddenSize()});
+        long rows = (long) together * context;
+        double flop = 0;
+        for (long[] size : matrices) {
+            flop += 6.0 * size[0] * size[1] * rows * samples;
+        }
+        var step = new Step(parameters, compute, workers, samples, together, context, vocabulary);
+        var products = new Products(matrices, rows, samples, compute, workers);
+        var ours = new ArrayList<Double>();
+        var torchs = new ArrayList<Double>();
+        long end = System.nanoTime() + (long) (seconds * 1e9);
+        while (ours.size() < 4 || System.nanoTime() < end) {
+            torchs.add(seconds(products));
+            ours.add(seconds(step));
+        }
+        double our = median(ours);
+        double torch = median(torchs);
+        IO.println(
+                "%s, %s, %d threads: %,d parameters, %d tokens a step, %d steps"
+                        .formatted(
+                                Path.of(args[0]).getFileName(),
+                                compute,
+                                threads,
+                                model.checkpoint().parameters(),
+                                rows * samples,
+                                ours.size()));
+        IO.println(
+                "a training step:  %.3f s, %,.0f tokens/s, %.1f GFLOP/s"
+                        .formatted(our, rows * samples / our, flop / our / 1e9));
+        IO.println(
+                "products alone:   %.3f s, %,.0f tokens/s, %.1f GFLOP/s"
+                        .formatted(torch, rows * samples / torch, flop / torch / 1e9));
+        IO.println("share of the rate: %.0f %%".formatted(100 * torch / our));
+    } finally {
+        try (var files = Files.list(folder)) {
+            for (Path file : files.toList()) {
+                Files.delete(file);
+            }
+        }
+        Files.delete(folder);
+    }
+}
+
+long[] sizes(Entry entry) {
+    return entry.weight().shape().sizes().stream().mapToLong(Long::longValue).toArray();
+}
+
+double seconds(Runnable work) {
+    long start = System.nanoTime();
+    work.run();
+    return (System.nanoTime() - start) / 1e9;
+}
+
+double median(List<Double> times) {
+    var kept = times.subList(2, times.size()).stream().sorted().toList(); // the first two warm up
+    return kept.get(kept.size() / 2);
+}
+
+/// What `Training` does in a step.
+static final class Step implements Runnable {
+    private final Workers workers;
+    private final GradientPass pass;
+    private final AdamW optimizer;
+    private final List<int[][]> batch = new ArrayList<>();
+    private final Map<String, Tensor> sums = new ConcurrentHashMap<>();
+    private final List<Tensor> inOrder = new ArrayList<>();
+    private long step;
+
+    Step(
+            Parameters parameters,
+            Compute compute,
+            Workers workers,
+            int samples,
+            int together,
+            int context,
+            int vocabulary) {
+        this.workers = workers;
+        pass = new GradientPass(parameters, GradientPass.Activations.KEPT, compute, workers);
+        optimizer =
+                new AdamW(
+                        new AdamW.Setting(0.9, 0.95, 1e-8, 0.1),
+                        parameters.trained().stream().map(parameters::leaf).toList());
+        for (var entry : parameters.trained()) {
+            var sum = Tensor.zeros(parameters.values(entry).shape());
+            sums.put(entry.name(), sum);
+            inOrder.add(sum);
+        }
+        var random = new Random(1);
+        for (int i = 0; i < samples; i++) {
+            int[][] sample = new int[together][];
+            Arrays.setAll(sample, _ -> random.ints(context, 0, vocabulary).toArray());
+            batch.add(sample);
+        }
+    }
+
+    @Override
+    public void run() {
+        pass.run(batch, this::add);
+        double[] squares = new double[inOrder.size()];
+        workers.forEach(
+                squares.length, (_, i) -> squares[i] = inOrder.get(i).square().sum().item());
+        double norm = Math.sqrt(Arrays.stream(squares).sum());
+        optimizer.step(inOrder, 1 / (1 + norm), 1e-4, ++step, workers);
+    }
+
+    private void add(Entry weight, int first, List<Tensor> gradients) {
+        Tensor sum = sums.get(weight.name());
+        for (int i = 0; i < gradients.size(); i++) {
+            if (first + i == 0) {
+                sum.copy_(gradients.get(i));
+            } else {
+                sum.add_(gradients.get(i));
+            }
+        }
+    }
+}
+
+/// `y = x Wᵀ`, and the gradients of `x` and `W`, for every matrix and sample.
+static final class Products implements Runnable {
+    private record Product(Tensor x, Tensor weight, Tensor arriving) {}
+
+    private final List<List<Product>> ofWorkers = new ArrayList<>();
+    private final int samples;
+    private final Compute compute;
+    private final Workers workers;
+
+    Products(List<long[]> matrices, long rows, int samples, Compute compute, Workers workers) {
+        this.samples = samples;
+        this.compute = compute;
+        this.workers = workers;
+        var random = new Random(2);
+        for (int w = 0; w < workers.count(); w++) {
+            var products = new ArrayList<Product>();
+            for (long[] size : matrices) {
+                products.add(
+                        new Product(
+                                drawn(random, rows, size[1]).requireGradient(),
+                                drawn(random, size[0], size[1]).requireGradient(),
+                                drawn(random, rows, size[0])));
+            }
+            ofWorkers.add(products);
+        }
+    }
+
+    private static Tensor drawn(Random random, long rows, long columns) {
+        float[] values = new float[Math.toIntExact(rows * columns)];
+        for (int i = 0; i < values.length; i++) {
+            values[i] = random.nextFloat() - 0.5f;
+        }
+        return Tensor.of(values, rows, columns);
+    }
+
+    @Override
+    public void run() {
+        try (var _ = Engine.bf16Products(compute == Compute.BFLOAT16)) {
+            workers.forEach(
+                    samples,
+                    (worker, _) -> {
+                        for (var product : ofWorkers.get(worker)) {
+                            try (var _ = Scope.open()) {
+                                product.x
+                                        .linear(product.weight)
+                                        .gradients(
+                                                product.arriving,
+                                                List.of(product.x, product.weight));
+                            }
+                        }
+                    });
+        }
+    }
+}

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# How fast a training step is, and which share of the arithmetic rate that libtorch reaches on the
+# products of the same shapes alone. Weights and ids are drawn; nothing is read or written.
+#
+#   bench/training.sh                                        sapling, float32: half a minute on 2 cores
+#   RECIPE=saplings/recipes/sapling-opt.yaml COMPUTE=bf16 SECONDS_LONG=20 bench/training.sh
+set -euo pipefail
+cd "$(dirname "$0")/.."
+java=java # wants Java 25, as Pollard does
+for jdk in /usr/lib/jvm/*25* "${JAVA_HOME:-}"; do
+  [ -f "$jdk/release" ] && grep -q '^JAVA_VERSION="25' "$jdk/release" && java=$jdk/bin/java
+done
+export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE # one thread per worker, as the launcher says
+exec "$java" -Xmx1g --add-modules jdk.incubator.vector --enable-native-access=ALL-UNNAMED \
+  -Dorg.bytedeco.javacpp.maxPhysicalBytes=0 -cp "${CLASSPATH:-cli/target/lib/*:cli/target/classes}" bench/TrainingRate.java \
+  "${RECIPE:-saplings/recipes/sapling.yaml}" "${COMPUTE:-float32}" "${THREADS:-2}" "${SECONDS_LONG:-25}"
