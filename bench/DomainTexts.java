@@ -18,10 +18,11 @@ final ObjectMapper JSON = new ObjectMapper();
 ///     java -cp 'cli/target/lib/*' bench/DomainTexts.java HEALTHCARE LEGAL OUT
 ///
 /// `pubmedqa-fit.jsonl` has the records of the 500 abstracts that are not in the test set,
-/// `pubmedqa-heldout.jsonl` the 500 that are. Of statutes and contracts one document of five is held
-/// out, drawn by a seed: `statutes-fit.jsonl` has the others whole, `statutes-heldout.jsonl` has
-/// those in pieces of some 4,000 characters, cut at line ends, in an order drawn by the seed. So
-/// the first windows of a held-out file are a fair sample of it, and no document is in both files.
+/// `pubmedqa-heldout.jsonl` the 500 that are. Of statutes and contracts one document of five is
+/// held out, drawn by a seed: `statutes-fit.jsonl` has the others whole, `statutes-heldout.jsonl`
+/// has those in pieces of some 4,000 characters, cut at line ends, in an order drawn by the seed.
+/// So the first windows of a held-out file are a fair sample of it, and no document is in both
+/// files.
 void main(String[] arguments) throws Exception {
     var healthcare = Path.of(arguments[0]);
     var legal = Path.of(arguments[1]);

@@ -3,14 +3,14 @@
 # of WikiText-2, of C4, of abstracts, statutes and contracts that nothing was fitted to, and questions
 # of PubMedQA and of MMLU's medical and law subjects.
 #
-#   bench/domain.sh MODEL...              about 2 minutes per model of 135 M on 2 cores
+#   bench/domain.sh MODEL...              less than 5 minutes of CPU time per model of 135 M
 #
 # WINDOWS (16) of LENGTH (512) tokens per text, QUESTIONS (60) of PubMedQA, SUBJECT (20) of each
-# subject, drawn by SEED (0); ALL=1 takes all. OUT (a new folder) gets the texts, what of the domains
-# is left to fit to (OUT/texts/*-fit.jsonl), and a JSON file per model.
+# subject, drawn by SEED (0); ALL=1 takes all. COMPUTE is float32 or bf16. OUT (a new folder)
+# gets the texts, what of the domains is left to fit to (OUT/texts/*-fit.jsonl), and a JSON file per model.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-[ $# -gt 0 ] || { sed -n '2,11s/^# \{0,1\}//p' "$0"; exit 2; }
+[ $# -gt 0 ] || { sed -n '2,10s/^# \{0,1\}//p' "$0"; exit 2; }
 shared=${SHARED:-../shared}
 out=${OUT:-$(mktemp -d)}
 length=${LENGTH:-512}
@@ -37,7 +37,7 @@ for model in "$@"; do
   ask() { # FILE LIMIT TASKS
     # shellcheck disable=SC2046
     ./pollard eval "$model" --tasks "$3" --length "$length" $(limit "$2") --seed "${SEED:-0}" \
-      --task-data "$shared/data" --json "$out/$name-$1.json" --no-progress -q >/dev/null
+      --compute "${COMPUTE:-float32}" --task-data "$shared/data" --json "$out/$name-$1.json" --no-progress -q >/dev/null
   }
   SECONDS=0
   ask texts "${WINDOWS:-16}" "$texts"

@@ -18,21 +18,22 @@ java=java # Java 25, as Pollard runs on
 for jdk in /usr/lib/jvm/*25* "${JAVA_HOME:-}"; do
   [ -f "$jdk/release" ] && grep -q '^JAVA_VERSION="25' "$jdk/release" && java=$jdk/bin/java
 done
-./pollard --version >/dev/null # builds
-bench() { "$java" -cp 'cli/target/lib/*:cli/target/classes' bench/Domains.java "$@"; }
-[ -f "$out/texts/legal-held.jsonl" ] || bench texts "$shared/data" "$out/texts"
+[ -n "${POLLARD:-}" ] || ./pollard --version >/dev/null # builds
+texts=$out/texts
+[ -f "$texts/contracts-heldout.jsonl" ] ||
+  "$java" -cp 'cli/target/lib/*' bench/DomainTexts.java "$shared/data/healthcare" "$shared/data/legal" "$texts"
 
 run() { # DOMAIN RATIO ROW ARGUMENTS…
   local domain=$1 ratio=$2 row=$3
   shift 3
-  local name=$domain-$ratio-seed$seed-$row questions
+  local name=$domain-$ratio-seed$seed-$row questions held
   case $domain in
-    health) questions=pubmedqa ;;
-    legal) questions=mmlu_professional_law ;;
+    health) questions=pubmedqa held=$texts/pubmedqa-heldout.jsonl:CONTEXTS ;;
+    legal) questions=mmlu_professional_law held=$texts/contracts-heldout.jsonl:text ;;
   esac
   [ -f "$out/$name/pollard/report.json" ] || "${POLLARD:-./pollard}" run "$model" -o "$out/$name" --overwrite \
     --dtype float32 --sparsity "$ratio" --compute "${COMPUTE:-bf16}" --seed "$seed" --calib-length "$length" "$@" \
-    --eval "perplexity:$out/texts/$domain-held.jsonl:text" --eval "perplexity:rows:$shared/data/wikitext2/wiki.test.raw.gz" \
+    --eval "perplexity:$held" --eval "perplexity:rows:$shared/data/wikitext2/wiki.test.raw.gz" \
     --eval "perplexity:$shared/data/c4-sample/c4-en-part2.jsonl.gz:text" ${QUESTIONS:+--eval "$questions"} \
     --task-data "$shared/data" --eval-length "$length" --eval-limit "${WINDOWS:-64}" --no-progress -q
   rm -f "$out/$name"/*.safetensors # the report is what is wanted
@@ -41,11 +42,17 @@ run() { # DOMAIN RATIO ROW ARGUMENTS…
 for domain in ${DOMAINS:-health legal}; do
   for ratio in ${RATIOS:-0.5 0.3}; do
     general=(--calib "$shared/data/c4-sample/c4-en-part1.jsonl.gz:text" --calib-samples 32)
-    own=(--calib "$out/texts/$domain-train.jsonl:text" --calib-samples 32)
-    text=(--domain "$domain=$out/texts/$domain-train.jsonl:text" --domain-samples "${SAMPLES:-128}")
+    case $domain in
+      health) fit=$texts/pubmedqa-fit.jsonl:'{CONTEXTS|lines}
+Question: {QUESTION}
+Answer: {final_decision}. {LONG_ANSWER}' ;;
+      legal) fit=$texts/contracts-fit.jsonl:text ;;
+    esac
+    own=(--calib "$fit" --calib-samples 32)
+    text=(--domain "$domain=$fit" --domain-samples "${SAMPLES:-128}")
     short=(--domain-length 256)
     for row in ${ROWS:-magnitude wanda sparsegpt wanda-domain sparsegpt-domain taylor taylor-second general domain \
-      domain-both paper paper-normalised ewc ewc-raw mix fit default}; do
+      domain-both paper paper-normalised ewc ewc-raw mix general-fit domain-fit mix-fit default}; do
       case $row in
         magnitude) run "$domain" "$ratio" "$row" --method magnitude ;;
         wanda | sparsegpt) run "$domain" "$ratio" "$row" --method "$row" "${general[@]}" ;;
@@ -61,10 +68,12 @@ for domain in ${DOMAINS:-health legal}; do
         ewc | mix) run "$domain" "$ratio" "$row" --method dpruner --set "penalty=$row" --set exact=0 "${general[@]}" "${text[@]}" "${short[@]}" ;;
         ewc-raw)
           run "$domain" "$ratio" "$row" --method dpruner --set penalty=ewc --set importance=raw --set exact=0 "${general[@]}" "${text[@]}" "${short[@]}" ;;
-        fit) run "$domain" "$ratio" "$row" --method dpruner --set score=general --set fit=both --set exact=30 "${general[@]}" "${text[@]}" ;;
+        general-fit) run "$domain" "$ratio" "$row" --method dpruner --set score=general --set exact=20 "${general[@]}" "${text[@]}" ;;
+        domain-fit) run "$domain" "$ratio" "$row" --method dpruner --set score=domain --set exact=20 "${general[@]}" "${text[@]}" ;;
+        mix-fit) run "$domain" "$ratio" "$row" --method dpruner --set penalty=mix --set lambda=1 --set exact=20 "${general[@]}" "${text[@]}" ;;
         default) run "$domain" "$ratio" "$row" --method dpruner "${general[@]}" "${text[@]}" ;;
       esac
     done
   done
 done
-bench table "$out"/*/pollard/report.json
+"$java" -cp 'cli/target/lib/*:cli/target/classes' bench/Runs.java "$out"/*/pollard/report.json

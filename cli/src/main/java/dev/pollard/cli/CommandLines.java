@@ -44,6 +44,7 @@ final class CommandLines {
     static CommandLine commands(Console console, Environment environment) {
         var root = new CommandLine(new RootCommand());
         root.addSubcommand(new RunCommand(console, environment));
+        root.addSubcommand(new FinetuneCommand(console, environment));
         root.addSubcommand(new EvalCommand(console, environment));
         root.addSubcommand(new GenerateCommand(console, environment));
         root.addSubcommand(new TrainCommand(console));

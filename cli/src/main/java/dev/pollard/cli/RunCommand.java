@@ -56,6 +56,13 @@ import picocli.CommandLine.TypeConversionException;
             "An interrupted run goes on with --resume and ends with the same bytes."
         })
 final class RunCommand implements Callable<Integer> {
+    private static final int SAMPLES = 128;
+
+    /// Of the texts that came with the embedded models: what they hold is some 12,000 tokens.
+    private static final int EMBEDDED_SAMPLES = 32;
+
+    private static final int EMBEDDED_LENGTH = 256;
+
     private final Console console;
     private final Environment environment;
 
@@ -210,16 +217,17 @@ final class RunCommand implements Callable<Integer> {
             names = "--calib",
             order = 20,
             paramLabel = "FILE[:field]",
-            description = "Calibration text or token ids. Repeatable: sources share the samples.")
+            description =
+                    "Calibration text or token ids. Repeatable: sources share the samples. Default:"
+                            + " none; for an embedded model, text that came with it")
     private List<String> calibration = List.of();
 
     @Option(
             names = "--calib-samples",
             order = 21,
             paramLabel = "N",
-            defaultValue = "128",
-            description = "Calibration sequences. Default: ${DEFAULT-VALUE}")
-    private int samples;
+            description = "Calibration sequences. Default: 128")
+    private Integer samples;
 
     @Option(
             names = "--calib-length",
@@ -270,7 +278,8 @@ final class RunCommand implements Callable<Integer> {
             description =
                     "What to measure, dense against pruned: names of tasks ('pollard tasks'),"
                             + " perplexity:[rows:]FILE[:field], choice:FILE.jsonl, or none."
-                            + " Repeatable. Default: none")
+                            + " Repeatable. Default: none; for an embedded model, text and questions"
+                            + " that came with it")
     private List<String> evaluations = List.of();
 
     @Option(
@@ -407,7 +416,8 @@ final class RunCommand implements Callable<Integer> {
         }
     }
 
-    private static Pattern pattern(String regex) {
+    /// @throws TypeConversionException if it is no regular expression
+    static Pattern pattern(String regex) {
         try {
             return Pattern.compile(regex);
         } catch (PatternSyntaxException e) {
@@ -422,7 +432,12 @@ final class RunCommand implements Callable<Integer> {
         if (model == null) {
             throw new CommandLine.ParameterException(spec.commandLine(), "which MODEL?");
         }
-        var recipe = recipe(environment.names(offline).resolve(model));
+        var names = environment.names(offline);
+        Path found = names.resolve(model);
+        if (names.embedded().containsValue(found)) {
+            takeEmbeddedTexts(found.resolveSibling("texts"));
+        }
+        var recipe = recipe(found);
         computing.prepare(console);
         RunRecord record;
         try (var screen = new RunScreen(console, output, progress, method);
@@ -437,6 +452,22 @@ final class RunCommand implements Callable<Integer> {
         }
         RecordView.print(console, record, out, output.quiet);
         return gate(record).code();
+    }
+
+    /// What is not said about an embedded model: it is calibrated and measured on the texts that
+    /// came with it, so that a clone can prune without any other file.
+    private void takeEmbeddedTexts(Path texts) {
+        if (calibration.isEmpty()) {
+            calibration = List.of(texts.resolve("everyday-calibration.jsonl") + ":text");
+            samples = samples == null ? EMBEDDED_SAMPLES : samples;
+            calibrationLength = calibrationLength == null ? EMBEDDED_LENGTH : calibrationLength;
+        }
+        if (evaluations.isEmpty()) {
+            evaluations =
+                    List.of(
+                            "perplexity:" + texts.resolve("everyday-held-out.jsonl") + ":text",
+                            "choice:" + texts.resolve("everyday-questions.jsonl"));
+        }
     }
 
     private RunRecord execute(PruningRun run) throws IOException {
@@ -480,7 +511,7 @@ final class RunCommand implements Callable<Integer> {
                         !noControl),
                 new Recipe.Calibration(
                         calibration,
-                        samples,
+                        samples(),
                         optional(calibrationLength),
                         sampling == Sampling.RANDOM),
                 new Recipe.Domains(domains, domainSamples, optional(domainLength)),
@@ -498,6 +529,10 @@ final class RunCommand implements Callable<Integer> {
                         Optional.ofNullable(work),
                         resume),
                 new Recipe.Output(out, dtype, overwrite));
+    }
+
+    private int samples() {
+        return samples == null ? SAMPLES : samples;
     }
 
     private static OptionalInt optional(Integer value) {
@@ -544,7 +579,7 @@ final class RunCommand implements Callable<Integer> {
         options.put("seed", seed);
         put(options, "no-control", noControl ? true : null);
         put(options, "calib", calibration);
-        options.put("calib-samples", samples);
+        options.put("calib-samples", samples());
         options.put("calib-length", run.calibrationLength());
         options.put("calib-sampling", sampling.name().toLowerCase(Locale.ROOT));
         put(options, "domain", domains);

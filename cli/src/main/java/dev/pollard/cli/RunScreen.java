@@ -5,7 +5,8 @@ import dev.pollard.recipe.RunListener;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
-/// Shows how a run goes on: one stretch of progress for pruning, one for every evaluation.
+/// Shows how a run goes on: one stretch of progress for pruning or training, one for every
+/// evaluation.
 final class RunScreen implements RunListener, AutoCloseable {
     private static final long PERCENT = 100;
 
@@ -16,6 +17,7 @@ final class RunScreen implements RunListener, AutoCloseable {
     private Progress progress; // of what goes on, or null
     private String evaluation = ""; // whose progress that is
     private String gradients = ""; // what is done with them, while they are taken
+    private boolean training; // whether that is what goes on
     private double errors; // summed over blocks
     private int blocks; // pruned so far
 
@@ -106,6 +108,19 @@ final class RunScreen implements RunListener, AutoCloseable {
     }
 
     @Override
+    public synchronized void training(long step, long steps, double loss, double tokensPerSecond) {
+        if (!training) {
+            close();
+            training = true;
+            progress = new Progress(console, output, options, "train", "step", steps, step - 1, 1);
+        }
+        var facts = new LinkedHashMap<String, Object>();
+        facts.put("loss", "%.4f".formatted(loss));
+        facts.put("tokens/s", "%,.0f".formatted(tokensPerSecond));
+        progress.advance(facts);
+    }
+
+    @Override
     public synchronized void evaluating(String what, long done, long total) {
         if (!what.equals(evaluation)) {
             close();
@@ -134,6 +149,7 @@ final class RunScreen implements RunListener, AutoCloseable {
             progress = null;
             evaluation = "";
             gradients = "";
+            training = false;
         }
     }
 }

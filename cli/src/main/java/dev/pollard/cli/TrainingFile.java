@@ -201,10 +201,11 @@ final class TrainingFile {
     private static Schedule.Shape shape(String name) {
         return switch (name.toLowerCase(Locale.ROOT)) {
             case "cosine" -> Schedule.Shape.COSINE;
+            case "linear" -> Schedule.Shape.LINEAR;
             case "wsd" -> Schedule.Shape.WSD;
             default ->
                     throw new IllegalArgumentException(
-                            Nearest.unknown("schedule", name, List.of("cosine", "wsd")));
+                            Nearest.unknown("schedule", name, List.of("cosine", "linear", "wsd")));
         };
     }
 

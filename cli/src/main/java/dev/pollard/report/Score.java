@@ -18,10 +18,13 @@ public record Score(EvaluationFacts facts) {
         return evaluations.stream().map(Score::new).toList();
     }
 
-    /// The task without folders: `wiki.test.raw.gz` of `perplexity:rows:/data/wiki.test.raw.gz`,
-    /// `law.jsonl, strided 1024/256` of `perplexity-strided:1024/256:/data/law.jsonl`.
     public String task() {
-        String task = facts.task();
+        return task(facts.task());
+    }
+
+    /// A task without folders: `wiki.test.raw.gz` of `perplexity:rows:/data/wiki.test.raw.gz`,
+    /// `law.jsonl, strided 1024/256` of `perplexity-strided:1024/256:/data/law.jsonl`.
+    public static String task(String task) {
         var strided = STRIDED.matcher(task);
         if (strided.matches()) {
             String windows = strided.group(1) == null ? "" : " " + strided.group(1);

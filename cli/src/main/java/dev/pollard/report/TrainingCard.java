@@ -1,7 +1,6 @@
 package dev.pollard.report;
 
 import dev.pollard.model.Compute;
-import dev.pollard.train.Schedule;
 import dev.pollard.train.TextSource;
 import dev.pollard.train.TrainingResult;
 import java.io.IOException;
@@ -109,10 +108,13 @@ public final class TrainingCard {
                 "%s, %s %s"
                         .formatted(
                                 schedule.peak(),
-                                schedule.shape() == Schedule.Shape.WSD
-                                        ? "a plateau and a descent of %,d steps"
-                                                .formatted(schedule.decay())
-                                        : "a cosine",
+                                switch (schedule.shape()) {
+                                    case COSINE -> "a cosine";
+                                    case LINEAR -> "a line";
+                                    case WSD ->
+                                            "a plateau and a descent of %,d steps"
+                                                    .formatted(schedule.decay());
+                                },
                                 "after %,d steps of warm-up, down to %s of it"
                                         .formatted(schedule.warmUp(), schedule.floor())));
         item("products computed in", result.compute() == Compute.BFLOAT16 ? "bfloat16" : "float32");

@@ -6,7 +6,7 @@ import java.nio.file.Path;
 import java.util.Optional;
 
 /// The models that are part of the repository: `saplings/NAME` is a Hugging Face folder, and
-/// `saplings/texts` holds texts of lines `{"title", "part", "text"}` to calibrate them with.
+/// `saplings/texts` holds texts to calibrate them with and to measure them on.
 public final class Saplings {
     private static final String NAME = "saplings";
 

@@ -56,13 +56,28 @@ public record Calibration(
     /// @throws dev.pollard.format.MalformedFileException if a file is empty or breaks its format
     /// @throws java.nio.file.NoSuchFileException if a file is missing
     public TokenWindows read(Optional<Tokenizer> tokenizer, int vocabulary) throws IOException {
+        return read(tokenizer, vocabulary, sampling == Sampling.RANDOM ? 1 : length);
+    }
+
+    /// Reads windows of which no two share a token of the source, so that some of them can be held
+    /// out: chosen as [#read] does, among those that lie end to end.
+    ///
+    /// @throws IllegalArgumentException and the others as [#read]
+    public TokenWindows readApart(Optional<Tokenizer> tokenizer, int vocabulary)
+            throws IOException {
+        return read(tokenizer, vocabulary, length);
+    }
+
+    /// @param stride ids between the starts that windows may have
+    private TokenWindows read(Optional<Tokenizer> tokenizer, int vocabulary, int stride)
+            throws IOException {
         var windows = new ArrayList<int[]>();
         var origins = new ArrayList<Origin>();
         for (int i = 0; i < sources.size(); i++) {
             var source = sources.get(i);
             int share = samples / sources.size() + (i < samples % sources.size() ? 1 : 0);
             try (var tokens = open(source, share, tokenizer, vocabulary)) {
-                var starts = tokens.starts(length, sampling == Sampling.RANDOM ? 1 : length);
+                var starts = tokens.starts(length, stride);
                 if (starts.count() < share) {
                     throw new IllegalArgumentException(
                             "%s gives %,d windows of %,d tokens, %,d are needed"

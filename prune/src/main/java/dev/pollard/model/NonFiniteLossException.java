@@ -6,6 +6,17 @@ public final class NonFiniteLossException extends ArithmeticException {
 
     /// @param what has that loss: `evaluation window 3`
     public NonFiniteLossException(String what, double loss) {
-        super("the loss of %s is %s".formatted(what, loss));
+        this("the loss of %s is %s".formatted(what, loss));
+    }
+
+    /// @param when that was: `step 12`
+    public NonFiniteLossException(String when, NonFiniteLossException loss) {
+        this(when + ": " + loss.getMessage());
+        initCause(loss);
+    }
+
+    /// @param message of something else that is not finite
+    public NonFiniteLossException(String message) {
+        super(message);
     }
 }

@@ -84,7 +84,8 @@ public record Plan(
 
     private static final int KEPT_OUTPUTS = 5;
 
-    private static final long BASE = 400L << 20;
+    /// Java, libtorch and what they need for themselves.
+    static final long BASE = 400L << 20;
     private static final long EVALUATION_STREAMS = 64L << 20;
 
     /// Works out what pruning `checkpoint` by `recipe` takes.
@@ -163,7 +164,7 @@ public record Plan(
                     "needs about %,d MB of memory, --memory allows %,d MB: use fewer --threads or a shorter --calib-length"
                             .formatted(memory.peak() >> 20, limit >> 20));
         }
-        long outputBytes = checkpoint.parameters() * bytesPerWeight(recipe, checkpoint);
+        long outputBytes = outputBytes(checkpoint, recipe.output());
         long workBytes =
                 methods.stream()
                                 .flatMap(m -> m.passes().stream())
@@ -201,7 +202,6 @@ public record Plan(
         if (pass.isEmpty()) {
             return 0;
         }
-        var config = checkpoint.config();
         long pruned = layers.stream().mapToLong(l -> l.rows() * l.columns()).sum();
         long tallest = layers.stream().mapToLong(Layer::rows).max().orElseThrow();
         long sums = 2L * texts.domains();
@@ -209,7 +209,30 @@ public record Plan(
             // Sums of a step, and the weights before the first.
             sums = Math.max(sums, pass.get().tuning().get().penalty().form() == Form.EWC ? 3 : 2);
         }
-        long rows = texts.domainLength();
+        return gradientPassBytes(
+                        checkpoint,
+                        texts.domainLength(),
+                        tallest,
+                        largestBlock(layers),
+                        workers,
+                        activations)
+                + 4 * sums * pruned;
+    }
+
+    /// What a pass forward and backward holds: all weights, and for every worker the activations of
+    /// a sample and the gradients of a block.
+    ///
+    /// @param rows of a sample
+    /// @param tallest outputs of the widest layer
+    /// @param block weights of the largest block to take gradients of
+    static long gradientPassBytes(
+            Checkpoint checkpoint,
+            long rows,
+            long tallest,
+            long block,
+            int workers,
+            Activations activations) {
+        var config = checkpoint.config();
         long ofBlock = rows * (KEPT_WIDTHS * (long) config.hiddenSize() + KEPT_OUTPUTS * tallest);
         long kept =
                 switch (activations) {
@@ -217,10 +240,7 @@ public record Plan(
                     case RECOMPUTED -> config.blocks() * rows * config.hiddenSize() + ofBlock;
                 };
         long head = 3 * rows * config.vocabularySize();
-        return 4
-                * (checkpoint.parameters()
-                        + sums * pruned
-                        + workers * (kept + head + 2 * largestBlock(layers)));
+        return 4 * (checkpoint.parameters() + workers * (kept + head + 2 * block));
     }
 
     /// Bytes on disk in all.
@@ -331,12 +351,15 @@ public record Plan(
                 .orElse(0L);
     }
 
-    private static int bytesPerWeight(Recipe recipe, Checkpoint checkpoint) {
-        return switch (recipe.output().dtype()) {
-            case "float32" -> 4;
-            case "keep" -> checkpoint.storage().equals("F32") ? 4 : 2;
-            default -> 2;
-        };
+    /// Bytes of a model as it will be written.
+    static long outputBytes(Checkpoint checkpoint, Recipe.Output output) {
+        int bytesPerWeight =
+                switch (output.dtype()) {
+                    case "float32" -> 4;
+                    case "keep" -> checkpoint.storage().equals("F32") ? 4 : 2;
+                    default -> 2;
+                };
+        return checkpoint.parameters() * bytesPerWeight;
     }
 
     /// Floating-point operations of a run, the control included: forward and backward

@@ -23,9 +23,7 @@ import dev.pollard.prune.method.Settings;
 import dev.pollard.tensor.Scope;
 import dev.pollard.tensor.Workers;
 import java.io.IOException;
-import java.nio.file.FileStore;
 import java.nio.file.Files;
-import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
@@ -52,7 +50,6 @@ public final class PruningRun implements AutoCloseable {
     private static final double PROBE_SECONDS = 2;
     private static final int SINGLY = 3;
     private static final double UNEVEN = 0.0005; // what is worth telling of a total sparsity
-    private static final String PARTIAL = ".partial";
 
     private final Recipe recipe;
     private final RunListener listener;
@@ -64,9 +61,7 @@ public final class PruningRun implements AutoCloseable {
     private final int evaluationLength;
     private final Plan plan;
     private final PerplexityCache cache;
-    private final Path folder; // the output
-    private final Path partial; // the output while it is made
-    private final Path work;
+    private final Destination destination;
     private volatile boolean saving; // whether what lies in the partial folder is ours
     private final List<String> warnings = new ArrayList<>();
 
@@ -85,12 +80,12 @@ public final class PruningRun implements AutoCloseable {
         this.evaluationLength =
                 EvaluationRun.length("--eval-length", recipe.evaluation().length(), context);
         this.evaluation = EvaluationRun.prepare(recipe.evaluation());
-        this.folder = recipe.output().folder().toAbsolutePath().normalize();
-        this.partial = sibling(folder, PARTIAL);
-        this.work = recipe.resources().work().orElse(sibling(folder, ".work"));
-        checkFolders();
+        this.destination = Destination.of(recipe.output(), recipe.resources().work());
+        var read = new ArrayList<>(texts.files());
+        read.addAll(evaluation.files());
+        destination.requireApart(recipe.model(), read);
         this.plan = Plan.of(model.checkpoint(), recipe, method, texts);
-        checkDisk();
+        destination.requireRoom(plan.outputBytes(), plan.workBytes(), recipe.resources().resume());
     }
 
     /// Opens the model and checks everything that can be checked before the work.
@@ -103,7 +98,7 @@ public final class PruningRun implements AutoCloseable {
             throws IOException {
         // What needs no file comes first: the cheapest answer to a slip of the pen.
         Methods.named(recipe.pruning().method()).settings(recipe.pruning().settings());
-        checkOutput(recipe.output());
+        Destination.check(recipe.output());
         var model = Model.open(recipe.model());
         try {
             var asked = recipe.pruning().ofModel() ? recipe.ofModel(model.checkpoint()) : recipe;
@@ -111,77 +106,6 @@ public final class PruningRun implements AutoCloseable {
         } catch (IOException | RuntimeException e) {
             model.close();
             throw e;
-        }
-    }
-
-    private static void checkOutput(Recipe.Output output) throws IOException {
-        Path folder = output.folder();
-        boolean exists = Files.exists(folder, LinkOption.NOFOLLOW_LINKS);
-        if (exists && !output.overwrite()) {
-            throw new IllegalArgumentException(
-                    "%s exists: choose another -o, or give --overwrite".formatted(folder));
-        }
-        if (exists && !Files.isDirectory(folder)) {
-            throw new IllegalArgumentException("%s is a file, not a folder".formatted(folder));
-        }
-        if (Files.isDirectory(folder) && !isReplaceable(folder)) {
-            throw new IllegalArgumentException(
-                    "%s holds no model: --overwrite replaces models only".formatted(folder));
-        }
-    }
-
-    /// Whether `--overwrite` may remove the folder: it is empty, or an output of Pollard.
-    private static boolean isReplaceable(Path folder) throws IOException {
-        try (var files = Files.list(folder)) {
-            return Files.exists(folder.resolve("pollard/report.json")) || files.findAny().isEmpty();
-        }
-    }
-
-    /// Makes sure that nothing is overwritten that is read, and that the output can be written.
-    private void checkFolders() throws IOException {
-        Path output = Folders.real(folder);
-        Path source = Folders.real(recipe.model());
-        if (output.startsWith(source)) {
-            throw new IllegalArgumentException(
-                    "%s lies in the model's folder: choose another -o"
-                            .formatted(recipe.output().folder()));
-        }
-        var read = new ArrayList<>(List.of(recipe.model()));
-        read.addAll(texts.files());
-        read.addAll(evaluation.files());
-        for (Path file : read) {
-            if (Folders.real(file).startsWith(output)) {
-                throw new IllegalArgumentException(
-                        "%s would be removed with %s: choose another -o"
-                                .formatted(file, recipe.output().folder()));
-            }
-        }
-        if (Folders.real(work).startsWith(output)) {
-            throw new IllegalArgumentException(
-                    "--work %s lies in the output: choose another".formatted(work));
-        }
-        Folders.requireWritable(folder.getParent());
-        Folders.requireWritable(work);
-    }
-
-    private void checkDisk() throws IOException {
-        var output = Files.getFileStore(Folders.nearest(folder.getParent()));
-        var scratch = Files.getFileStore(Folders.nearest(work));
-        long there = recipe.resources().resume() ? WorkFolder.bytes(work) : 0;
-        if (output.equals(scratch)) {
-            checkDisk(folder, output, plan.diskBytes() - there);
-        } else {
-            checkDisk(folder, output, plan.outputBytes());
-            checkDisk(work, scratch, plan.workBytes() - there);
-        }
-    }
-
-    private static void checkDisk(Path path, FileStore store, long needed) throws IOException {
-        long free = store.getUsableSpace();
-        if (free < needed) {
-            throw new WillNotFitException(
-                    "%s needs about %,d MB on a disk that has %,d MB"
-                            .formatted(path, (needed >> 20) + 1, free >> 20));
         }
     }
 
@@ -235,11 +159,7 @@ public final class PruningRun implements AutoCloseable {
         if (!saving) {
             return;
         }
-        try {
-            Folders.delete(partial);
-        } catch (IOException e) {
-            listener.warn("could not remove the unfinished output: " + e.getMessage());
-        }
+        destination.discardPartial(listener);
     }
 
     /// Does it all.
@@ -253,6 +173,8 @@ public final class PruningRun implements AutoCloseable {
             throws IOException {
         long start = System.nanoTime();
         var resources = recipe.resources();
+        Path partial = destination.partial();
+        Path work = destination.work();
         listener.step("reading " + recipe.model());
         RunRecord record;
         try (var workers = new Workers(resources.threads())) {
@@ -341,7 +263,7 @@ public final class PruningRun implements AutoCloseable {
                 Files.writeString(facts.resolve("report.json"), record.toJson());
                 publisher.publish(record, partial);
                 Files.copy(work.resolve(EventLog.FILE_NAME), facts.resolve(EventLog.FILE_NAME));
-                Folders.moveIntoPlace(partial, folder, recipe.output().overwrite());
+                destination.moveIntoPlace();
             }
         } finally {
             discardPartial();
@@ -354,10 +276,6 @@ public final class PruningRun implements AutoCloseable {
     @FunctionalInterface
     public interface Publisher {
         void publish(RunRecord record, Path folder) throws IOException;
-    }
-
-    private static Path sibling(Path folder, String suffix) {
-        return folder.resolveSibling(folder.getFileName() + suffix);
     }
 
     /// All that decides the bytes of the result.

@@ -13,6 +13,12 @@ public interface RunListener {
     /// The driver has news of the control.
     default void control(RunEvent event) {}
 
+    /// A step of a training is done.
+    ///
+    /// @param step steps done of `steps`
+    /// @param loss mean of the step's samples, in nats per token
+    default void training(long step, long steps, double loss, double tokensPerSecond) {}
+
     /// A perplexity is being measured.
     ///
     /// @param what `dense` or `pruned`, and the task

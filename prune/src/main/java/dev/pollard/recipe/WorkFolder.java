@@ -37,7 +37,8 @@ import java.util.regex.Pattern;
 ///
 /// `run.json` holds everything that decides the bytes of the result (hashes of weights and
 /// calibration ids among it); `allotment.json` what each block gives, if that took a pass over the
-/// model; `pass-P-block-B.safetensors` the new weights of a block in float32. The folder `control`
+/// model; `pass-P-block-B.safetensors` the new weights of a block in float32. Of a recovery it
+/// holds checkpoint and log ([RecoveryTraining]). The folder `control`
 /// inside is one of the same kind, for the method that this one is held against. Every file is
 /// written beside its place, forced to disk and renamed, so a file that exists is complete. One
 /// process at a time: the folder is locked while it is open.
@@ -55,14 +56,16 @@ public final class WorkFolder implements BlockStore, AutoCloseable {
     private static final String CONTROL = "control";
 
     private static final Predicate<String> FINISHED =
-            Pattern.compile("allotment\\.json|pass-\\d+-block-\\d+\\.safetensors")
+            Pattern.compile(
+                            "allotment\\.json|pass-\\d+-block-\\d+\\.safetensors|recovery\\.safetensors")
                     .asMatchPredicate();
 
     private static final Predicate<String> OURS =
             Pattern.compile(
-                            "(run|allotment)\\.json(\\.partial)?|events\\.jsonl|activations-\\d+\\.f32"
-                                    + "|pass-\\d+-block-\\d+\\.safetensors"
-                                    + "|\\.pass-\\d+-block-\\d+\\.safetensors\\..*\\.part")
+                            "(run|allotment)\\.json(\\.partial)?|(events|training)\\.jsonl"
+                                    + "|activations-\\d+\\.f32"
+                                    + "|(pass-\\d+-block-\\d+|recovery)\\.safetensors"
+                                    + "|\\.(pass-\\d+-block-\\d+|recovery)\\.safetensors\\..*\\.part")
                     .asMatchPredicate();
 
     private final Path folder;

@@ -22,8 +22,8 @@ import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
-/// An n-dimensional array of float32 in native memory (bfloat16, float64 and int64 only where a
-/// method says so).
+/// An n-dimensional array of float32 in native memory (bfloat16, float64, int64 and booleans only
+/// where a method says so).
 ///
 /// Operations return new tensors in the current [Scope]; those ending in `_` change this one, as in
 /// torch. libtorch reports misuse (shapes that do not fit, say) as [RuntimeException].
@@ -288,6 +288,19 @@ public final class Tensor implements AutoCloseable {
     /// `this ← this + alpha · other`.
     public Tensor add_(Tensor other, double alpha) {
         t.add_(other.t, new Scalar(alpha));
+        return this;
+    }
+
+    /// Where an entry is 0: booleans of this shape, for [#clear_].
+    public Tensor isZero() {
+        return new Tensor(t.eq(new Scalar(0)));
+    }
+
+    /// `this ← +0` where `where` is true.
+    ///
+    /// @param where booleans of this shape
+    public Tensor clear_(Tensor where) {
+        t.masked_fill_(where.t, new Scalar(0));
         return this;
     }
 

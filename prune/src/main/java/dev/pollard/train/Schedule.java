@@ -7,7 +7,7 @@ package dev.pollard.train;
 /// @param peak the highest rate
 /// @param warmUp steps until it is reached
 /// @param steps of the whole training
-/// @param decay steps of the descent at the end, for [Shape#WSD]; the other shape ignores it
+/// @param decay steps of the descent at the end, for [Shape#WSD]; the other shapes ignore it
 /// @param floor the rate of the last step, as a fraction of the peak
 public record Schedule(
         Shape shape, double peak, long warmUp, long steps, long decay, double floor) {
@@ -15,6 +15,8 @@ public record Schedule(
     public enum Shape {
         /// Half a wave of the cosine to the last step (Loshchilov, Hutter: SGDR, arXiv 1608.03983).
         COSINE,
+        /// A straight line to the floor, which the step after the last one would have.
+        LINEAR,
         /// Warm-up, stable, decay (Hu et al.: MiniCPM, arXiv 2404.06395): the peak is held, and the
         /// rate falls only at the end, as 1 − √ (Hägele et al., arXiv 2405.18392). So the end may
         /// be moved while the peak is held, and nothing that was trained is lost.
@@ -52,6 +54,10 @@ public record Schedule(
             case COSINE -> {
                 double progress = share(step, warmUp);
                 yield peak * (floor + (1 - floor) * (1 + Math.cos(Math.PI * progress)) / 2);
+            }
+            case LINEAR -> {
+                double left = (steps - step) / (double) (steps - warmUp);
+                yield peak * (floor + (1 - floor) * left);
             }
             case WSD -> {
                 double progress = share(step, steps - decay);

@@ -9,6 +9,7 @@ import dev.pollard.format.safetensors.SafetensorsWriter.Declaration;
 import dev.pollard.format.safetensors.ShardedSafetensors;
 import dev.pollard.model.Compute;
 import dev.pollard.model.Model;
+import dev.pollard.model.NonFiniteLossException;
 import dev.pollard.model.Parameters;
 import dev.pollard.tensor.Scope;
 import dev.pollard.tensor.Tensor;
@@ -36,6 +37,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
+import java.util.SequencedMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 
@@ -118,7 +120,7 @@ public final class Training {
     /// @throws IllegalArgumentException if an unfinished run is there that is not to be resumed, or
     ///     was another recipe's, or its end cannot be moved, or another process is at it
     /// @throws MalformedFileException if a file is broken
-    /// @throws dev.pollard.model.NonFiniteLossException if the training diverges
+    /// @throws NonFiniteLossException if the training diverges: names the step
     public boolean run(boolean resume, Publisher publisher) throws IOException {
         if (Files.exists(output)) {
             throw new FileAlreadyExistsException(output.toString());
@@ -233,6 +235,31 @@ public final class Training {
 
     // ---- steps ----
 
+    /// How far a training is.
+    ///
+    /// @param step steps done
+    /// @param steps at which it was to end
+    /// @param windows of the mixture that were used
+    /// @param seconds spent on training
+    /// @param identity of recipe and texts, in hexadecimal
+    /// @param workers the number of workers, on which the order of sums depends
+    record Progress(
+            long step, long steps, long windows, double seconds, String identity, int workers) {
+        /// @throws IllegalArgumentException if no training can be there
+        Progress {
+            if (step < 0 || steps < step || !(seconds >= 0) || identity == null) {
+                throw new IllegalArgumentException(
+                        "step %,d of %,d after %s seconds".formatted(step, steps, seconds));
+            }
+        }
+    }
+
+    private static SequencedMap<String, Tensor> named(Parameters parameters) {
+        var named = new LinkedHashMap<String, Tensor>();
+        parameters.trained().forEach(entry -> named.put(entry.name(), parameters.values(entry)));
+        return named;
+    }
+
     /// The steps of a run, and where it stands.
     private final class Steps {
         private final Parameters parameters;
@@ -261,14 +288,19 @@ public final class Training {
         }
 
         void resume() throws IOException {
-            var progress = TrainingState.read(checkpoint, parameters, optimizer);
+            Progress progress;
+            try (var _ = Scope.open()) {
+                progress =
+                        TrainingState.read(
+                                checkpoint, named(parameters), optimizer, Progress.class);
+            }
             requireSame(progress);
             step = progress.step();
             before = progress.seconds();
             mixture.skip(progress.windows());
         }
 
-        private void requireSame(TrainingState.Progress progress) throws IOException {
+        private void requireSame(Progress progress) throws IOException {
             if (!progress.identity().equals(identity())) {
                 throw new IllegalArgumentException(
                         "%s was made by another recipe, or with another --compute"
@@ -332,7 +364,7 @@ public final class Training {
         private Map<String, Object> advance(GradientPass pass, GradientSums gradients) {
             long begin = System.nanoTime();
             double rate = recipe.schedule().rate(step);
-            double loss = Arrays.stream(pass.run(batch(), gradients)).average().orElseThrow();
+            double loss = loss(pass, gradients);
             double norm = gradients.norm(workers) * recipe.together() / recipe.batch();
             double clip = recipe.clip() == 0 || norm <= recipe.clip() ? 1 : recipe.clip() / norm;
             double scale = clip * recipe.together() / recipe.batch();
@@ -348,6 +380,14 @@ public final class Training {
             line.put("tokens_per_second", Math.round(recent.tokensPerSecond()));
             line.put("seconds", seconds());
             return line;
+        }
+
+        private double loss(GradientPass pass, GradientSums gradients) {
+            try {
+                return Arrays.stream(pass.run(batch(), gradients)).average().orElseThrow();
+            } catch (NonFiniteLossException e) {
+                throw new NonFiniteLossException("step %,d".formatted(step + 1), e);
+            }
         }
 
         private List<int[][]> batch() {
@@ -370,14 +410,16 @@ public final class Training {
 
         void save() throws IOException {
             var progress =
-                    new TrainingState.Progress(
+                    new Progress(
                             step,
                             steps,
                             mixture.position(),
                             seconds(),
                             identity(),
                             workers.count());
-            TrainingState.write(checkpoint, parameters, optimizer, progress);
+            try (var _ = Scope.open()) {
+                TrainingState.write(checkpoint, named(parameters), optimizer, progress);
+            }
             saved = System.nanoTime();
         }
 

@@ -11,7 +11,7 @@ import java.util.List;
 import java.util.Map;
 
 /// The course of a training, one JSON object per line: `step` and what was measured there.
-final class TrainingLog {
+public final class TrainingLog {
     private static final ObjectMapper JSON = new ObjectMapper();
 
     private final Path file;
@@ -19,7 +19,7 @@ final class TrainingLog {
     /// Goes on with a log, or begins one.
     ///
     /// @param step what was written of later steps is dropped: they are done again
-    TrainingLog(Path file, long step) throws IOException {
+    public TrainingLog(Path file, long step) throws IOException {
         this.file = file;
         var kept = new ArrayList<String>();
         if (Files.exists(file)) {
@@ -40,7 +40,11 @@ final class TrainingLog {
         }
     }
 
-    void add(Map<String, Object> line) {
+    /// Adds a line.
+    ///
+    /// @param line with a `step`
+    /// @throws UncheckedIOException if the disk is full, say
+    public void add(Map<String, Object> line) {
         try {
             Files.write(file, List.of(JSON.writeValueAsString(line)), StandardOpenOption.APPEND);
         } catch (IOException e) {

@@ -22,6 +22,16 @@ class ScheduleTest {
     }
 
     @Test
+    void aLineFallsByTheSameInEveryStepAndTheLastOneStillMoves() {
+        var schedule = new Schedule(Shape.LINEAR, 1, 10, 110, 0, 0.2);
+        assertEquals(1, schedule.rate(9), EXACT);
+        assertEquals(1, schedule.rate(10), EXACT);
+        assertEquals(0.6, schedule.rate(60), EXACT);
+        assertEquals(0.208, schedule.rate(109), EXACT);
+        assertEquals(1, new Schedule(Shape.LINEAR, 1, 3, 3, 0, 0).rate(2), EXACT);
+    }
+
+    @Test
     void aPlateauIsHeldUntilTheDescent() {
         var schedule = new Schedule(Shape.WSD, 2, 10, 121, 21, 0);
         assertEquals(0.2, schedule.rate(0), EXACT);

@@ -136,6 +136,7 @@ public record DPruner(
             List.of(
                     PRESET,
                     SCORE,
+                    TERMS,
                     GENERAL,
                     PENALTY,
                     LAMBDA,
