@@ -1,5 +1,6 @@
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
+import com.sun.management.OperatingSystemMXBean;
 import dev.pollard.config.Checkpoint.Entry;
 import dev.pollard.model.Compute;
 import dev.pollard.model.Model;
@@ -11,6 +12,7 @@ import dev.pollard.tensor.Workers;
 import dev.pollard.train.AdamW;
 import dev.pollard.train.GradientPass;
 import dev.pollard.train.Initialization;
+import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -19,6 +21,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.ToDoubleFunction;
 
 /// Times whole training steps (forward, backward, sums, clipping, AdamW) against libtorch alone:
 /// the linear layers' and the head's products of one step, forward and backward, each as large as
@@ -58,15 +61,15 @@ void main(String[] args) throws Exception {
         }
         var step = new Step(parameters, compute, workers, samples, together, context, vocabulary);
         var products = new Products(matrices, rows, samples, compute, workers);
-        var ours = new ArrayList<Double>();
-        var torchs = new ArrayList<Double>();
+        var ours = new ArrayList<Time>();
+        var torchs = new ArrayList<Time>();
         long end = System.nanoTime() + (long) (seconds * 1e9);
-        while (ours.size() < 4 || System.nanoTime() < end) {
-            torchs.add(seconds(products));
-            ours.add(seconds(step));
+        while (ours.size() < 6 || System.nanoTime() < end) {
+            torchs.add(Time.of(products));
+            ours.add(Time.of(step));
         }
-        double our = median(ours);
-        double torch = median(torchs);
+        var our = median(ours);
+        var torch = median(torchs);
         IO.println(
                 "%s, %s, %d threads: %,d parameters, %d tokens a step, %d steps"
                         .formatted(
@@ -76,13 +79,13 @@ void main(String[] args) throws Exception {
                                 model.checkpoint().parameters(),
                                 rows * samples,
                                 ours.size()));
+        print("a training step", our, rows * samples, flop);
+        print("products alone", torch, rows * samples, flop);
         IO.println(
-                "a training step:  %.3f s, %,.0f tokens/s, %.1f GFLOP/s"
-                        .formatted(our, rows * samples / our, flop / our / 1e9));
-        IO.println(
-                "products alone:   %.3f s, %,.0f tokens/s, %.1f GFLOP/s"
-                        .formatted(torch, rows * samples / torch, flop / torch / 1e9));
-        IO.println("share of the rate: %.0f %%".formatted(100 * torch / our));
+                "share of the rate: %.0f %% by the clock, %.0f %% by CPU time"
+                        .formatted(
+                                100 * torch.seconds / our.seconds,
+                                100 * torch.cpuSeconds / our.cpuSeconds));
     } finally {
         try (var files = Files.list(folder)) {
             for (Path file : files.toList()) {
@@ -97,15 +100,39 @@ long[] sizes(Entry entry) {
     return entry.weight().shape().sizes().stream().mapToLong(Long::longValue).toArray();
 }
 
-double seconds(Runnable work) {
-    long start = System.nanoTime();
-    work.run();
-    return (System.nanoTime() - start) / 1e9;
+void print(String what, Time time, long tokens, double flop) {
+    IO.println(
+            "%-16s %.3f s, %,.0f tokens/s, %.1f GFLOP/s; %.3f CPU s"
+                    .formatted(
+                            what,
+                            time.seconds,
+                            tokens / time.seconds,
+                            flop / time.seconds / 1e9,
+                            time.cpuSeconds));
 }
 
-double median(List<Double> times) {
-    var kept = times.subList(2, times.size()).stream().sorted().toList(); // the first two warm up
-    return kept.get(kept.size() / 2);
+/// @param cpuSeconds of all threads; what other programs do hardly changes them
+record Time(double seconds, double cpuSeconds) {
+    private static final OperatingSystemMXBean SYSTEM =
+            (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+
+    static Time of(Runnable work) {
+        long start = System.nanoTime();
+        long cpu = SYSTEM.getProcessCpuTime();
+        work.run();
+        return new Time(
+                (System.nanoTime() - start) / 1e9, (SYSTEM.getProcessCpuTime() - cpu) / 1e9);
+    }
+}
+
+/// Of each by itself, without the first third: the JVM still compiles then.
+Time median(List<Time> times) {
+    var kept = times.subList(times.size() / 3, times.size());
+    return new Time(median(kept, t -> t.seconds), median(kept, t -> t.cpuSeconds));
+}
+
+double median(List<Time> times, ToDoubleFunction<Time> of) {
+    return times.stream().mapToDouble(of).sorted().skip(times.size() / 2).findFirst().orElseThrow();
 }
 
 /// What `Training` does in a step.

@@ -83,6 +83,11 @@ class TrainingTest {
     }
 
     private static TrainingRecipe recipe(long steps) throws IOException {
+        return recipe(plateau(steps), 3, NEVER);
+    }
+
+    /// The same, with a checkpoint after every step.
+    private static TrainingRecipe careful(long steps) throws IOException {
         return recipe(plateau(steps), 3, ALWAYS);
     }
 
@@ -189,17 +194,17 @@ class TrainingTest {
         byte[] expected = unbroken(recipe(12));
         train("again", recipe(12), false, WORKERS, DEAF);
         assertArrayEquals(expected, weights("again"));
-        train("other", recipe(plateau(12), 4, ALWAYS), false, WORKERS, DEAF);
+        train("other", recipe(plateau(12), 4, NEVER), false, WORKERS, DEAF);
         assertFalse(java.util.Arrays.equals(expected, weights("other")));
     }
 
     @Test
     void killedAndResumedItEndsWithTheSameBytes() throws IOException {
         byte[] expected = unbroken(recipe(30));
-        kill("out", recipe(30), false, 1);
-        kill("out", recipe(30), true, 13);
-        kill("out", recipe(30), true, 27); // in the descent
-        kill("out", recipe(30), true, 30); // after the last step
+        kill("out", careful(30), false, 1);
+        kill("out", careful(30), true, 13);
+        kill("out", careful(30), true, 27); // in the descent
+        kill("out", careful(30), true, 30); // after the last step
         assertTrue(train("out", recipe(30), true, WORKERS, DEAF));
         assertArrayEquals(expected, weights("out"));
         assertEquals(heldOut("whole"), heldOut("out"));
@@ -214,7 +219,7 @@ class TrainingTest {
 
     @Test
     void stepsAfterTheLastCheckpointAreDoneAgain() throws IOException {
-        var recipe = recipe(plateau(30), 3, NEVER);
+        var recipe = recipe(30);
         byte[] expected = unbroken(recipe);
         kill("out", recipe, false, 17);
         // What a kill within the writing of the log leaves.
@@ -230,7 +235,7 @@ class TrainingTest {
     @Timeout(120)
     @Test
     void stoppedItLeavesACheckpointOfThatStep() throws Exception {
-        var recipe = recipe(plateau(30), 3, NEVER);
+        var recipe = recipe(30);
         byte[] expected = unbroken(recipe);
         var stopped = new CompletableFuture<Boolean>();
         try (var pool = new Workers(WORKERS)) {
@@ -292,14 +297,14 @@ class TrainingTest {
     @Test
     void anEndThatIsMovedOnThePlateauLosesNothing() throws IOException {
         byte[] expected = unbroken(recipe(24));
-        kill("out", recipe(40), false, 12);
+        kill("out", careful(40), false, 12);
         assertTrue(train("out", recipe(24), true, WORKERS, DEAF));
         assertArrayEquals(expected, weights("out"));
     }
 
     @Test
     void afterThePlateauTheEndStands() throws IOException {
-        kill("out", recipe(30), false, 27);
+        kill("out", careful(30), false, 27);
         assertRefused("the run cannot end at step 40: it was to end at 30", recipe(40), WORKERS);
         assertTrue(train("out", recipe(30), true, WORKERS, DEAF));
     }
@@ -333,7 +338,7 @@ class TrainingTest {
 
     @Test
     void aCheckpointThatWasCutIsRefused() throws IOException {
-        kill("out", recipe(30), false, 5);
+        kill("out", careful(30), false, 5);
         Path checkpoint = folder.resolve("out.training/checkpoint.safetensors");
         byte[] whole = Files.readAllBytes(checkpoint);
         Files.write(checkpoint, java.util.Arrays.copyOf(whole, whole.length - 10));
