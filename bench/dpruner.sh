@@ -52,7 +52,7 @@ Answer: {final_decision}. {LONG_ANSWER}' ;;
     text=(--domain "$domain=$fit" --domain-samples "${SAMPLES:-128}")
     short=(--domain-length 256)
     for row in ${ROWS:-magnitude wanda sparsegpt wanda-domain sparsegpt-domain taylor taylor-second general domain \
-      domain-both paper paper-normalised ewc ewc-raw mix general-fit domain-fit mix-fit default}; do
+      domain-both paper paper-normalised ewc ewc-raw mix general-fit domain-fit default}; do
       case $row in
         magnitude) run "$domain" "$ratio" "$row" --method magnitude ;;
         wanda | sparsegpt) run "$domain" "$ratio" "$row" --method "$row" "${general[@]}" ;;
@@ -65,12 +65,12 @@ Answer: {final_decision}. {LONG_ANSWER}' ;;
         paper-normalised)
           run "$domain" "$ratio" "$row" --method dpruner --set preset=paper --set importance=normalised "${general[@]}" "${text[@]}" "${short[@]}" ;;
         domain-both) run "$domain" "$ratio" "$row" --method dpruner --set score=domain --set terms=both --set exact=0 "${text[@]}" "${short[@]}" ;;
-        ewc | mix) run "$domain" "$ratio" "$row" --method dpruner --set "penalty=$row" --set exact=0 "${general[@]}" "${text[@]}" "${short[@]}" ;;
+        ewc) run "$domain" "$ratio" "$row" --method dpruner --set penalty=ewc --set lambda=0.1 --set exact=0 "${general[@]}" "${text[@]}" "${short[@]}" ;;
+        mix) run "$domain" "$ratio" "$row" --method dpruner --set penalty=mix --set exact=0 "${general[@]}" "${text[@]}" "${short[@]}" ;;
         ewc-raw)
-          run "$domain" "$ratio" "$row" --method dpruner --set penalty=ewc --set importance=raw --set exact=0 "${general[@]}" "${text[@]}" "${short[@]}" ;;
+          run "$domain" "$ratio" "$row" --method dpruner --set penalty=ewc --set lambda=0.1 --set importance=raw --set exact=0 "${general[@]}" "${text[@]}" "${short[@]}" ;;
         general-fit) run "$domain" "$ratio" "$row" --method dpruner --set score=general --set exact=20 "${general[@]}" "${text[@]}" ;;
         domain-fit) run "$domain" "$ratio" "$row" --method dpruner --set score=domain --set exact=20 "${general[@]}" "${text[@]}" ;;
-        mix-fit) run "$domain" "$ratio" "$row" --method dpruner --set penalty=mix --set lambda=1 --set exact=20 "${general[@]}" "${text[@]}" ;;
         default) run "$domain" "$ratio" "$row" --method dpruner "${general[@]}" "${text[@]}" ;;
       esac
     done

@@ -71,12 +71,13 @@ public record DPruner(
     static final Setting.Choice PENALTY =
             new Setting.Choice(
                     "penalty",
-                    "ewc",
+                    "mix",
                     List.of("none", "paper", "ewc", "mix"),
                     "holds generally important weights: not at all, by the paper's formula, by their"
                             + " distance from the dense ones, or by adding both scores (ours)");
     static final Setting.Real LAMBDA =
-            new Setting.Real("lambda", 0.1, 0, 1e9, "how much the penalty counts");
+            new Setting.Real(
+                    "lambda", 1.0, 0, 1e9, "how much the penalty counts; 0.1 in the paper");
     static final Setting.Real ALPHA =
             new Setting.Real("alpha", 0.03, 0, 1e3, "the learning rate in the paper's penalty");
     static final Setting.Choice IMPORTANCE =
@@ -114,7 +115,7 @@ public record DPruner(
     static final Setting.Whole EXACT =
             new Setting.Whole(
                     "exact",
-                    0,
+                    20,
                     0,
                     100_000,
                     "conjugate gradient steps towards the dense layer's outputs, under the mask");
@@ -160,6 +161,7 @@ public record DPruner(
                             "terms", "both",
                             "general", "sequential",
                             "penalty", "paper",
+                            "lambda", "0.1",
                             "importance", "raw",
                             "sign", "plus",
                             "exact", "0"));
