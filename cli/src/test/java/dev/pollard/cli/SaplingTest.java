@@ -76,6 +76,17 @@ class SaplingTest {
         assertTrue(record.evaluations().getFirst().dense() < perplexity(record));
     }
 
+    @Test
+    void theSmallerOneOfTheOtherArchitectureIsPrunedToo() throws IOException {
+        Path out = folder.resolve("opt");
+        var run =
+                Run.of("run", "sapling-opt", "-o", out, "--pattern", "2:4", "--no-progress", "-q");
+        assertEquals(0, run.code(), run.err());
+        var record = RunRecord.read(out.resolve("pollard/report.json"));
+        assertEquals("opt", record.model().architecture());
+        assertEquals(0.5, record.sparsity());
+    }
+
     /// A quarter of the everyday and legal questions, and 0.339 of the health ones, can be guessed.
     @ParameterizedTest
     @CsvSource({"everyday, 0.25", "health, 0.339", "legal, 0.25"})
@@ -102,7 +113,7 @@ class SaplingTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"sapling"})
+    @ValueSource(strings = {"sapling", "sapling-opt"})
     void itIsSmallAndTellsWhatItIs(String name) throws IOException {
         Path model = SAPLINGS.resolve(name);
         assertTrue(Files.size(model.resolve("model.safetensors")) <= 12_000_000);
