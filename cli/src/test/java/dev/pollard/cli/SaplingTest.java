@@ -84,7 +84,7 @@ class SaplingTest {
         assertEquals(0, run.code(), run.err());
         var record = RunRecord.read(out.resolve("pollard/report.json"));
         assertEquals("opt", record.model().architecture());
-        assertEquals(0.5, record.sparsity());
+        assertEquals(0.5, record.sparsity(), 1e-3); // some weights are 0 by themselves
     }
 
     /// A quarter of the everyday and legal questions, and 0.339 of the health ones, can be guessed.
