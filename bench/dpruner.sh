@@ -51,11 +51,12 @@ Answer: {final_decision}. {LONG_ANSWER}' ;;
     own=(--calib "$fit" --calib-samples 32)
     text=(--domain "$domain=$fit" --domain-samples "${SAMPLES:-128}")
     short=(--domain-length 256)
-    for row in ${ROWS:-magnitude wanda sparsegpt wanda-domain sparsegpt-domain taylor taylor-second general domain \
+    for row in ${ROWS:-magnitude wanda sparsegpt wanda-domain sparsegpt-domain sparsegpt-both taylor taylor-second general domain \
       domain-both paper paper-normalised ewc ewc-raw mix general-fit domain-fit default}; do
       case $row in
         magnitude) run "$domain" "$ratio" "$row" --method magnitude ;;
         wanda | sparsegpt) run "$domain" "$ratio" "$row" --method "$row" "${general[@]}" ;;
+        sparsegpt-both) run "$domain" "$ratio" "$row" --method sparsegpt "${own[@]:0:2}" "${general[@]:0:2}" --calib-samples 64 ;;
         wanda-domain | sparsegpt-domain) run "$domain" "$ratio" "$row" --method "${row%-domain}" "${own[@]}" ;;
         taylor) run "$domain" "$ratio" "$row" --method taylor "${text[@]}" "${short[@]}" ;;
         taylor-second) run "$domain" "$ratio" "$row" --method taylor --set order=second "${text[@]}" "${short[@]}" ;;
