@@ -10,6 +10,7 @@ import dev.pollard.prune.LayerPruner;
 import dev.pollard.prune.Method;
 import dev.pollard.prune.Pass;
 import dev.pollard.prune.Sweep;
+import dev.pollard.prune.Texts.Part;
 import dev.pollard.stats.Statistic;
 import dev.pollard.tensor.Tensor;
 import dev.pollard.tensor.Workers;
@@ -84,6 +85,9 @@ public record Plan(
 
     private static final int KEPT_OUTPUTS = 5;
 
+    /// Of most models' heads.
+    private static final int HEAD_WIDTH = 64;
+
     /// Java, libtorch and what they need for themselves.
     static final long BASE = 400L << 20;
     private static final long EVALUATION_STREAMS = 64L << 20;
@@ -95,13 +99,13 @@ public record Plan(
     ///     layer
     /// @throws WillNotFitException if it takes more memory than the recipe allows, whatever is done
     static Plan of(Checkpoint checkpoint, Recipe recipe, Method method, RunTexts texts) {
-        int length = texts.calibrationLength();
+        int length = Math.max(texts.calibrationLength(), texts.domainLength());
         var needs = recipe.pruning().needs(method);
         boolean both = Driver.needsDenseStream(needs);
         boolean grams = needs.contains(Statistic.GRAM);
         boolean stream = !needs.isEmpty();
         int workers = recipe.resources().threads();
-        long tokens = (long) recipe.calibration().samples() * length;
+        long tokens = texts.tokens();
         var layers = layers(checkpoint, recipe, needs, tokens);
         check(layers, checkpoint, recipe);
 
@@ -233,7 +237,10 @@ public record Plan(
             int workers,
             Activations activations) {
         var config = checkpoint.config();
-        long ofBlock = rows * (KEPT_WIDTHS * (long) config.hiddenSize() + KEPT_OUTPUTS * tallest);
+        long heads = Math.ceilDiv(config.hiddenSize(), HEAD_WIDTH);
+        long scores = rows > Tensor.SHORT_SEQUENCE ? 0 : heads * rows; // of a row, as recorded
+        long ofBlock =
+                rows * (KEPT_WIDTHS * (long) config.hiddenSize() + KEPT_OUTPUTS * tallest + scores);
         long kept =
                 switch (activations) {
                     case KEPT -> config.blocks() * ofBlock;
@@ -367,26 +374,38 @@ public record Plan(
     double operations(ModelConfig config, RunTexts texts, Recipe recipe, Method method) {
         var pruning = recipe.pruning();
         int length = texts.calibrationLength();
-        long tokens = (long) recipe.calibration().samples() * length;
         double weights = layers.stream().mapToDouble(l -> (double) l.rows() * l.columns()).sum();
         double attention = 2.0 * length * config.hiddenSize() * config.blocks();
-        double forward = 2 * tokens * (weights + attention);
+        double forward = 2 * (weights + attention); // of a token
         double gram =
                 layers.stream()
                         .filter(l -> l.gramBytes() > 0)
-                        .mapToDouble(l -> (double) tokens * l.columns() * l.columns())
+                        .mapToDouble(l -> (double) l.columns() * l.columns())
                         .sum();
-        double operations = pruning.allocation().needs().isEmpty() ? 0 : forward;
+        double general = texts.tokens(Part.CALIBRATION);
+        double operations = pruning.allocation().needs().isEmpty() ? 0 : general * forward;
         for (var each : methods(pruning, method)) {
             for (int p = 0; p < each.passes().size(); p++) {
                 switch (each.passes().get(p)) {
-                    case Sweep sweep ->
-                            operations += operations(sweep, p, pruning.inputs(), forward, gram);
+                    case Sweep sweep -> {
+                        double tokens = texts.tokens(sweep.part());
+                        operations +=
+                                operations(
+                                        sweep,
+                                        p,
+                                        pruning.inputs(),
+                                        tokens * forward,
+                                        tokens * gram);
+                    }
                     case DomainPass pass -> operations += operations(config, weights, texts, pass);
                 }
             }
             if (each.candidates().size() > 1) {
-                operations += each.candidates().size() * forward / 8; // of the sequences held out
+                operations +=
+                        each.candidates().size()
+                                * general
+                                * forward
+                                / 8; // of the sequences held out
             }
         }
         return operations;

@@ -139,6 +139,25 @@ final class RunTexts {
                         : domains.size() * recipe.domains().samples();
     }
 
+    /// Tokens of a part of the texts.
+    long tokens(Part part) {
+        long general = (long) recipe.calibration().samples() * calibrationLength;
+        long own = (long) domains.size() * recipe.domains().samples() * domainLength;
+        return switch (part) {
+            case CALIBRATION -> general;
+            case DOMAINS -> own;
+            case BOTH -> general + own;
+        };
+    }
+
+    /// Tokens of the largest part that goes through the model to gather statistics.
+    long tokens() {
+        return Driver.sources(method).stream()
+                .mapToLong(this::tokens)
+                .max()
+                .orElse(tokens(Part.CALIBRATION));
+    }
+
     /// How many domains are told apart.
     int domains() {
         return Math.max(1, domains.size());

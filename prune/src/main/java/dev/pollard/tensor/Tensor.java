@@ -32,8 +32,9 @@ public final class Tensor implements AutoCloseable {
         Engine.load();
     }
 
-    /// Up to so many tokens attention is cut into strips by us.
-    private static final int SHORT_SEQUENCE = 768;
+    /// Up to so many tokens attention is cut into strips by us, and keeps its scores if gradients
+    /// are wanted.
+    public static final int SHORT_SEQUENCE = 768;
 
     private static final long STRIP = 64;
 

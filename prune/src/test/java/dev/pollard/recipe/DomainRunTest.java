@@ -252,6 +252,18 @@ class DomainRunTest {
         run(recipe("dpruner", alone, calibration, OptionalInt.of(10), "a=" + domain));
     }
 
+    /// Text of domains goes through the model like calibration text if the fit looks at it.
+    @Test
+    void thePlanCountsTheTextThatIsRead() throws IOException {
+        long bytes = 4L * 20 * 16; // of a sequence between two blocks
+        for (var expected : Map.of("calibration", 6, "domains", 4, "both", 10).entrySet()) {
+            var set = Map.of("score", "domain", "exact", "2", "fit", expected.getKey());
+            try (var run = prepare(recipe("dpruner", set, "a=" + domain))) {
+                assertEquals(expected.getValue() * bytes, run.plan().memory().activations());
+            }
+        }
+    }
+
     @Test
     void noCalibrationTextIsAskedForThatNobodyReads() throws IOException {
         var set = Map.of("exact", "2", "fit", "domains", "score", "domain");
