@@ -68,7 +68,6 @@ final class DomainGradients implements AutoCloseable {
         private int samples;
 
         Sums() {
-            open.add(this);
             for (var weight : parameters.trained()) {
                 try (var scope = Scope.open()) {
                     long[] shape = parameters.leaf(weight).shape();
@@ -114,6 +113,7 @@ final class DomainGradients implements AutoCloseable {
         int done = 0;
         for (var domain : domains) {
             var sum = new Sums();
+            open.add(sum);
             for (var samples : rounds(List.of(domain.sequences()))) {
                 double[] losses = add(samples, sum);
                 done += losses.length;
@@ -161,7 +161,6 @@ final class DomainGradients implements AutoCloseable {
                 double[] all = losses.stream().mapToDouble(loss -> loss).toArray();
                 told("tuning", step + 1, tuning.steps(), all);
             }
-            open.remove(sums);
         }
     }
 
@@ -248,7 +247,10 @@ final class DomainGradients implements AutoCloseable {
     private Map<Entry, Tensor> importance(List<Entry> entries, Penalty penalty) throws IOException {
         var importance = new LinkedHashMap<Entry, Tensor>();
         if (penalty.form() != Penalty.Form.NONE) {
-            var found = store.load(0, entries.getFirst().block()).orElseThrow().findings();
+            var found = new LinkedHashMap<String, Findings>(); // in the passes before
+            for (int p = 0; p < index; p++) {
+                found.putAll(store.load(p, entries.getFirst().block()).orElseThrow().findings());
+            }
             for (var weight : entries) {
                 Tensor g = found.get(weight.module()).importance().orElseThrow();
                 importance.put(weight, penalty.normalised() ? g.mul(1 / g.mean().item()) : g);

@@ -47,7 +47,7 @@ record DualScore(
 
     @Override
     public String label() {
-        return "pruned by dual score";
+        return "pruned by score"; // of Taylor alone it is not dual
     }
 
     @Override
