@@ -5,8 +5,11 @@ import dev.pollard.config.Checkpoint.Entry;
 import dev.pollard.model.Compute;
 import dev.pollard.model.Model;
 import dev.pollard.model.Parameters;
+import dev.pollard.model.Rows;
+import dev.pollard.model.Tap;
 import dev.pollard.tensor.Engine;
 import dev.pollard.tensor.Scope;
+import dev.pollard.tensor.Tape;
 import dev.pollard.tensor.Tensor;
 import dev.pollard.tensor.Workers;
 import dev.pollard.train.AdamW;
@@ -23,11 +26,11 @@ import java.util.Random;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.ToDoubleFunction;
 
-/// Times whole training steps (forward, backward, sums, clipping, AdamW) against libtorch alone:
-/// the linear layers' and the head's products of one step, forward and backward, each as large as
-/// in the step, on as many threads. Both in turns, so that whatever else the machine does meets
-/// both; medians. Only these products are counted as arithmetic, 6 · weights · tokens: attention,
-/// norms, the loss and the optimiser are what a step costs beyond them.
+/// Times whole training steps (forward, backward, sums, clipping, AdamW) against libtorch: against
+/// the same model in its own operations under its own autograd, and against the products of the
+/// linear layers and the head alone, forward and backward, each as large as in the step. All on as
+/// many threads and in turns, so that whatever else the machine does meets all; medians. Only those
+/// products are counted as arithmetic, 6 · weights · tokens.
 void main(String[] args) throws Exception {
     var recipe = new YAMLMapper().readTree(Path.of(args[0]).toFile());
     var compute = args[1].equals("bf16") ? Compute.BFLOAT16 : Compute.FLOAT32;
@@ -61,15 +64,19 @@ void main(String[] args) throws Exception {
         }
         var step = new Step(parameters, compute, workers, samples, together, context, vocabulary);
         var products = new Products(matrices, rows, samples, compute, workers);
+        var torchStep = new TorchStep(step, compute, workers);
         var ours = new ArrayList<Time>();
         var torchs = new ArrayList<Time>();
+        var alone = new ArrayList<Time>();
         long end = System.nanoTime() + (long) (seconds * 1e9);
         while (ours.size() < 6 || System.nanoTime() < end) {
-            torchs.add(Time.of(products));
+            alone.add(Time.of(products));
+            torchs.add(Time.of(torchStep));
             ours.add(Time.of(step));
         }
         var our = median(ours);
         var torch = median(torchs);
+        var product = median(alone);
         IO.println(
                 "%s, %s, %d threads: %,d parameters, %d tokens a step, %d steps"
                         .formatted(
@@ -80,12 +87,10 @@ void main(String[] args) throws Exception {
                                 rows * samples,
                                 ours.size()));
         print("a training step", our, rows * samples, flop);
-        print("products alone", torch, rows * samples, flop);
-        IO.println(
-                "share of the rate: %.0f %% by the clock, %.0f %% by CPU time"
-                        .formatted(
-                                100 * torch.seconds / our.seconds,
-                                100 * torch.cpuSeconds / our.cpuSeconds));
+        print("libtorch's", torch, rows * samples, flop);
+        print("products alone", product, rows * samples, flop);
+        share("of libtorch's rate on the same model", our, torch);
+        share("of its rate on the linear layers alone", our, product);
     } finally {
         try (var files = Files.list(folder)) {
             for (Path file : files.toList()) {
@@ -98,6 +103,15 @@ void main(String[] args) throws Exception {
 
 long[] sizes(Entry entry) {
     return entry.weight().shape().sizes().stream().mapToLong(Long::longValue).toArray();
+}
+
+void share(String what, Time our, Time other) {
+    IO.println(
+            "share %s: %.0f %% by the clock, %.0f %% by CPU time"
+                    .formatted(
+                            what,
+                            100 * other.seconds / our.seconds,
+                            100 * other.cpuSeconds / our.cpuSeconds));
 }
 
 void print(String what, Time time, long tokens, double flop) {
@@ -137,6 +151,7 @@ double median(List<Time> times, ToDoubleFunction<Time> of) {
 
 /// What `Training` does in a step.
 static final class Step implements Runnable {
+    private final Parameters parameters;
     private final Workers workers;
     private final GradientPass pass;
     private final AdamW optimizer;
@@ -153,6 +168,7 @@ static final class Step implements Runnable {
             int together,
             int context,
             int vocabulary) {
+        this.parameters = parameters;
         this.workers = workers;
         pass = new GradientPass(parameters, GradientPass.Activations.KEPT, compute, workers);
         optimizer =
@@ -190,6 +206,53 @@ static final class Step implements Runnable {
             } else {
                 sum.add_(gradients.get(i));
             }
+        }
+    }
+}
+
+/// The same model in libtorch's own operations (its norms, its fused attention, its loss) under its
+/// own autograd: forward and backward, without clipping and optimiser.
+static final class TorchStep implements Runnable {
+    private final Step step;
+    private final Compute compute;
+    private final Workers workers;
+
+    TorchStep(Step step, Compute compute, Workers workers) {
+        this.step = step;
+        this.compute = compute;
+        this.workers = workers;
+    }
+
+    @Override
+    public void run() {
+        try (var _ = Engine.bf16Products(compute == Compute.BFLOAT16)) {
+            workers.forEach(step.batch.size(), (_, i) -> gradients(step.batch.get(i)));
+        }
+    }
+
+    private void gradients(int[][] sample) {
+        var parameters = step.parameters;
+        var decoder = parameters.decoder();
+        var rows = new Rows.Builder();
+        int[] ids = new int[sample.length * sample[0].length];
+        int[] next = new int[ids.length];
+        for (int s = 0; s < sample.length; s++) {
+            int length = sample[s].length;
+            rows.begin(length);
+            System.arraycopy(sample[s], 0, ids, s * length, length);
+            System.arraycopy(sample[s], 1, next, s * length, length - 1);
+            next[(s + 1) * length - 1] = Tensor.NO_ID;
+        }
+        try (var _ = Scope.open();
+                var empty = new Tape()) {
+            var all = rows.build();
+            Tensor x = decoder.embed(ids, all);
+            for (int b = 0; b < decoder.config().blocks(); b++) {
+                x = decoder.block(b, Compute.FLOAT32).forward(x, all, Tap.NONE);
+            }
+            Tensor loss = decoder.logits(x).crossEntropy(Tensor.ofIds(next));
+            var leaves = parameters.trained().stream().map(parameters::leaf).toList();
+            empty.gradients(loss, Tensor.full(1), leaves);
         }
     }
 }
@@ -236,12 +299,14 @@ static final class Products implements Runnable {
                     samples,
                     (worker, _) -> {
                         for (var product : ofWorkers.get(worker)) {
-                            try (var _ = Scope.open()) {
-                                product.x
-                                        .linear(product.weight)
-                                        .gradients(
-                                                product.arriving,
-                                                List.of(product.x, product.weight));
+                            try (var _ = Scope.open();
+                                    var tape = new Tape()) {
+                                Tensor y;
+                                try (var _ = tape.record()) {
+                                    y = product.x.linear(product.weight);
+                                }
+                                tape.gradients(
+                                        y, product.arriving, List.of(product.x, product.weight));
                             }
                         }
                     });

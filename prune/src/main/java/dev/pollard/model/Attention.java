@@ -2,6 +2,7 @@ package dev.pollard.model;
 
 import dev.pollard.tensor.Scope;
 import dev.pollard.tensor.Tensor;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
@@ -145,9 +146,9 @@ final class Attention {
         if (rows.isSequence()) {
             return kernel.attend(query, key, value);
         }
-        Tensor y = Tensor.empty(query.size(0), query.size(1), value.size(2));
+        var outputs = new ArrayList<Tensor>();
         for (var segment : rows.segments()) {
-            try (var _ = Scope.open()) {
+            try (var scope = Scope.open()) {
                 Tensor k = Rows.seen(segment, key); // [kv heads, seen, width]
                 Tensor v = Rows.seen(segment, value); // [kv heads, seen, width]
                 var before = segment.before();
@@ -167,10 +168,10 @@ final class Attention {
                     v = Tensor.cat(1, before.values(), v);
                 }
                 Tensor q = query.narrow(1, segment.row(), segment.length());
-                y.narrow(1, segment.row(), segment.length()).copy_(kernel.attend(q, k, v));
+                outputs.add(scope.release(kernel.attend(q, k, v)));
             }
         }
-        return y;
+        return Tensor.cat(1, outputs.toArray(Tensor[]::new));
     }
 
     /// `[time, time]`: 0 where a row's position sees a column's, -∞ elsewhere.

@@ -4,17 +4,13 @@ import static org.bytedeco.pytorch.global.torch.ScalarType;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Collections;
-import java.util.List;
-import java.util.Optional;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.Pointer;
 import org.bytedeco.openblas.global.openblas;
-import org.bytedeco.pytorch.BoolOptional;
 import org.bytedeco.pytorch.DoubleOptional;
+import org.bytedeco.pytorch.GradMode;
 import org.bytedeco.pytorch.PointerConsumer;
 import org.bytedeco.pytorch.Scalar;
 import org.bytedeco.pytorch.TensorOptional;
@@ -38,10 +34,7 @@ public final class Tensor implements AutoCloseable {
 
     private static final long STRIP = 64;
 
-    /// Longer, for every strip costs some steps to record.
-    private static final long RECORDED_STRIP = 256;
-
-    private final org.bytedeco.pytorch.Tensor t;
+    private org.bytedeco.pytorch.Tensor t;
 
     private Tensor(org.bytedeco.pytorch.Tensor t) {
         this.t = t;
@@ -49,6 +42,16 @@ public final class Tensor implements AutoCloseable {
 
     org.bytedeco.pytorch.Tensor handle() {
         return t;
+    }
+
+    /// Another handle of the same tensor.
+    static Tensor sharing(org.bytedeco.pytorch.Tensor t) {
+        return new Tensor(new org.bytedeco.pytorch.Tensor(t));
+    }
+
+    /// From now on this is `other`, which holds the same values.
+    void become(Tensor other) {
+        t = other.t;
     }
 
     // ---- making ----
@@ -423,6 +426,9 @@ public final class Tensor implements AutoCloseable {
                     segment(), weight.segment(), y.segment(), Math.toIntExact(size(-1)), epsilon);
             return y;
         }
+        if (isRecorded(this, weight)) {
+            return RecordedKernels.rmsNorm(Tape.recording(), this, weight, epsilon);
+        }
         return new Tensor(
                 torch.rms_norm(
                         t,
@@ -437,6 +443,9 @@ public final class Tensor implements AutoCloseable {
             Tensor y = empty(shape());
             FusedKernels.siluTimes(segment(), up.segment(), y.segment());
             return y;
+        }
+        if (isRecorded(this, up)) {
+            return RecordedKernels.siluTimes(Tape.recording(), this, up);
         }
         return silu().mul(up);
     }
@@ -462,6 +471,9 @@ public final class Tensor implements AutoCloseable {
                     time,
                     Math.toIntExact(size(2)));
             return y;
+        }
+        if (isRecorded(this, cos) && t.stride(2) == 1) {
+            return RecordedKernels.rotate(Tape.recording(), this, cos, sin);
         }
         Tensor swapped = cat(2, narrow(2, half, half), narrow(2, 0, half));
         return mul(cos).add(swapped.mul(sin));
@@ -510,11 +522,12 @@ public final class Tensor implements AutoCloseable {
     public static Tensor causalAttention(Tensor query, Tensor key, Tensor value, double scale) {
         boolean gradient = query.needsGradient() || key.needsGradient() || value.needsGradient();
         boolean whole = query.size(1) == key.size(1);
-        if (!whole || query.size(1) <= SHORT_SEQUENCE && !gradient) {
+        boolean isShort = query.size(1) <= SHORT_SEQUENCE;
+        if (!whole || isShort && !gradient) {
             return shortCausalAttention(query, key, value, scale);
         }
-        if (query.size(1) <= SHORT_SEQUENCE) {
-            return recordedCausalAttention(query, key, value, scale);
+        if (isShort && Tape.recording() != null) {
+            return RecordedKernels.causalAttention(Tape.recording(), query, key, value, scale);
         }
         boolean grouped = query.size(0) != key.size(0);
         return new Tensor(
@@ -562,37 +575,6 @@ public final class Tensor implements AutoCloseable {
             }
         }
         return y;
-    }
-
-    /// The same with every step recorded for [#gradients]: torch's own backward multiplies in
-    /// blocks that are too small, all the more with bf16 products.
-    private static Tensor recordedCausalAttention(
-            Tensor query, Tensor key, Tensor value, double scale) {
-        long groups = key.size(0);
-        long shared = query.size(0) / groups;
-        long time = query.size(1);
-        long width = query.size(2);
-        Tensor scaled = query.mul(scale);
-        var strips = new Tensor[Math.toIntExact((time + RECORDED_STRIP - 1) / RECORDED_STRIP)];
-        for (int i = 0; i < strips.length; i++) {
-            long from = i * RECORDED_STRIP;
-            long rows = Math.min(RECORDED_STRIP, time - from);
-            long seen = from + rows;
-            var future = // [rows, seen], -∞ where a key is later than the query
-                    new Tensor(full(Double.NEGATIVE_INFINITY, rows, seen).t.triu(from + 1));
-            Tensor q = // [groups, shared · rows, width]
-                    scaled.narrow(1, from, rows).reshape(groups, shared * rows, width);
-            Tensor scores = q.matmul(key.narrow(1, 0, seen).transpose(1, 2));
-            Tensor weights = // [groups, shared · rows, seen]
-                    scores.reshape(groups, shared, rows, seen)
-                            .add(future)
-                            .softmax(-1)
-                            .reshape(groups, shared * rows, seen);
-            strips[i] =
-                    weights.matmul(value.narrow(1, 0, seen))
-                            .reshape(groups * shared, rows, value.size(2));
-        }
-        return cat(1, strips);
     }
 
     /// Attention with an additive mask `[time, time]` or `[heads, time, time]` (0 where seen, -∞
@@ -723,50 +705,10 @@ public final class Tensor implements AutoCloseable {
 
     // ---- gradients ----
 
-    /// Marks a leaf: what is computed from it is recorded, for [#gradients] to be asked of.
+    /// Marks a leaf: what is computed from it is recorded, for [Tape#gradients] to be asked of.
     public Tensor requireGradient() {
         t.set_requires_grad(true);
         return this;
-    }
-
-    /// d this / d input for every input, this being one number. Frees what was recorded.
-    ///
-    /// Nothing is left in the inputs, so several threads may ask for gradients of the same leaves.
-    ///
-    /// @return in the order of the inputs; empty for one that this does not depend on
-    public List<Optional<Tensor>> gradients(List<Tensor> inputs) {
-        return gradients(new TensorVector(), inputs);
-    }
-
-    /// `Σ gradient ∘ d this / d input` for every input. Frees what was recorded.
-    ///
-    /// @param gradient of what is differentiated with respect to this; of this tensor's shape
-    /// @return in the order of the inputs; empty for one that this does not depend on
-    public List<Optional<Tensor>> gradients(Tensor gradient, List<Tensor> inputs) {
-        return gradients(new TensorVector(gradient.t), inputs);
-    }
-
-    private List<Optional<Tensor>> gradients(TensorVector gradient, List<Tensor> inputs) {
-        if (!needsGradient()) {
-            return Collections.nCopies(inputs.size(), Optional.empty());
-        }
-        var leaves =
-                new TensorVector(
-                        inputs.stream()
-                                .map(Tensor::handle)
-                                .toArray(org.bytedeco.pytorch.Tensor[]::new));
-        var found =
-                torch.grad(new TensorVector(t), leaves, gradient, new BoolOptional(), false, true);
-        var gradients = new ArrayList<Optional<Tensor>>();
-        for (int i = 0; i < inputs.size(); i++) {
-            var g = found.get(i);
-            // What the vector holds dies with it; the copy shares the numbers.
-            gradients.add(
-                    g.defined()
-                            ? Optional.of(new Tensor(new org.bytedeco.pytorch.Tensor(g)))
-                            : Optional.empty());
-        }
-        return gradients;
     }
 
     /// Not an id: a row of [#crossEntropy] that does not count.
@@ -776,6 +718,21 @@ public final class Tensor implements AutoCloseable {
     /// or [#NO_ID].
     public Tensor crossEntropy(Tensor ids) {
         return new Tensor(torch.cross_entropy_loss(t, ids.t));
+    }
+
+    /// What [#crossEntropy] is, and its gradient with respect to this, `[rows, n]`.
+    ///
+    /// @param loss NaN if no row counts
+    public record CrossEntropy(double loss, Tensor gradient) {}
+
+    /// As [#crossEntropy], with the gradient.
+    public CrossEntropy crossEntropyAndGradient(int[] ids) {
+        Tensor logits = detach().contiguous();
+        Tensor gradient = empty(shape());
+        double loss =
+                FusedKernels.crossEntropy(
+                        logits.segment(), ids, gradient.segment(), Math.toIntExact(size(1)));
+        return new CrossEntropy(loss, gradient);
     }
 
     /// The same values, cut off from the computation that made them.
@@ -794,9 +751,17 @@ public final class Tensor implements AutoCloseable {
         return "Tensor" + Arrays.toString(shape());
     }
 
-    /// Whether operations on this tensor must be recorded for [#gradients].
-    private boolean needsGradient() {
-        return t.requires_grad();
+    /// Whether operations on this tensor must be recorded for [Tape#gradients].
+    boolean needsGradient() {
+        return t.requires_grad() && GradMode.is_enabled();
+    }
+
+    /// Whether an operation on two float32 tensors is for [RecordedKernels].
+    private static boolean isRecorded(Tensor a, Tensor b) {
+        return Tape.recording() != null
+                && (a.needsGradient() || b.needsGradient())
+                && a.t.scalar_type().intern() == ScalarType.Float
+                && b.t.scalar_type().intern() == ScalarType.Float;
     }
 
     /// Whether [FusedKernels] may read it.

@@ -10,6 +10,7 @@ import dev.pollard.model.Rows;
 import dev.pollard.model.Tap;
 import dev.pollard.tensor.Engine;
 import dev.pollard.tensor.Scope;
+import dev.pollard.tensor.Tape;
 import dev.pollard.tensor.Tensor;
 import dev.pollard.tensor.Workers;
 import java.util.ArrayList;
@@ -133,7 +134,8 @@ public final class GradientPass {
         private final int[] next; // for every row the id to be predicted
         private final Rows rows;
         private final List<Tensor> entering = new ArrayList<>(); // what enters each block, leaves
-        private final List<Tensor> leaving = new ArrayList<>(); // recorded; empty if recomputed
+        private final List<Tape> tapes = new ArrayList<>(); // null if recomputed
+        private final List<Tensor> leaving = new ArrayList<>(); // on the tapes; null if recomputed
         private final Map<Entry, Tensor> gradients = new LinkedHashMap<>();
         private Tensor gradient; // of the loss, with respect to what enters the block at hand
 
@@ -168,49 +170,69 @@ public final class GradientPass {
                         // Below the first weight to be trained nothing need be recorded.
                         boolean recorded = b >= lowest;
                         Tensor start = recorded ? leaf(x) : x;
-                        Tensor end = block(b).forward(start, rows, Tap.NONE);
                         boolean kept = recorded && activations == Activations.KEPT;
+                        Tape tape = kept ? new Tape() : null;
+                        tapes.add(tape);
                         entering.add(recorded ? scope.keep(start) : null);
+                        Tensor end = kept ? recorded(tape, start, b) : unrecorded(start, b);
                         leaving.add(kept ? scope.keep(end) : null);
                         x = block.release(end.detach());
                     }
                 }
                 Tensor end = leaf(x); // [rows, hidden]
-                Tensor loss = decoder.logits(end).crossEntropy(Tensor.ofIds(next));
-                if (!Double.isFinite(loss.item())) {
-                    throw new NonFiniteLossException(where(sample), loss.item());
+                try (var tape = new Tape()) {
+                    Tensor logits; // [rows, vocabulary]
+                    try (var _ = tape.record()) {
+                        logits = decoder.logits(end);
+                    }
+                    var loss = logits.crossEntropyAndGradient(next);
+                    if (!Double.isFinite(loss.loss())) {
+                        throw new NonFiniteLossException(where(sample), loss.loss());
+                    }
+                    var inputs = with(end, parameters.trained(-1));
+                    take(scope, tape.gradients(logits, loss.gradient(), inputs), -1);
+                    return loss.loss();
                 }
-                take(scope, loss.gradients(with(end, parameters.trained(-1))), -1);
-                return loss.item();
             }
         }
 
         /// From what leaves a block to what enters it.
         void backward(int block) {
-            try (var scope = Scope.open()) {
-                Tensor start = entering.get(block);
-                Tensor end = leaving.get(block);
-                if (end == null) {
-                    end = block(block).forward(start, rows, Tap.NONE);
-                }
-                Tensor arriving = gradient;
-                var found = end.gradients(arriving, with(start, parameters.trained(block)));
-                take(scope, found, block);
-                arriving.close();
-                start.close();
-                entering.set(block, null);
-                if (leaving.set(block, null) != null) {
-                    end.close();
-                }
+            Tape kept = tapes.set(block, null);
+            try (var scope = Scope.open();
+                    var tape = kept == null ? new Tape() : kept;
+                    var start = entering.set(block, null);
+                    var arriving = gradient;
+                    var end = leaving.set(block, null)) {
+                Tensor left = end == null ? recorded(tape, start, block) : end;
+                var inputs = with(start, parameters.trained(block));
+                take(scope, tape.gradients(left, arriving, inputs), block);
             }
         }
 
         /// The last step, through the embeddings.
         void backToTheIds() {
-            try (var scope = Scope.open()) {
+            try (var scope = Scope.open();
+                    var tape = new Tape()) {
                 var weights = parameters.trained(-1);
                 var leaves = weights.stream().map(parameters::leaf).toList();
-                add(scope, decoder.embed(ids, rows).gradients(gradient, leaves), weights);
+                Tensor start; // [rows, hidden]
+                try (var _ = tape.record()) {
+                    start = decoder.embed(ids, rows);
+                }
+                add(scope, tape.gradients(start, gradient, leaves), weights);
+            }
+        }
+
+        private Tensor recorded(Tape tape, Tensor start, int block) {
+            try (var _ = tape.record()) {
+                return block(block).forward(start, rows, Tap.NONE);
+            }
+        }
+
+        private Tensor unrecorded(Tensor start, int block) {
+            try (var _ = Engine.unrecorded()) {
+                return block(block).forward(start, rows, Tap.NONE);
             }
         }
 
@@ -262,7 +284,7 @@ public final class GradientPass {
             Tensor x = decoder.embed(ids, rows).detach();
             for (int b = 0; b < blocks; b++) {
                 try (var block = Scope.open()) {
-                    x = block.release(block(b).forward(x, rows, Tap.NONE).detach());
+                    x = block.release(unrecorded(x, b));
                     if (!x.isFinite()) {
                         return "sample %d (not finite from block %d on)".formatted(sample, b);
                     }
@@ -276,6 +298,7 @@ public final class GradientPass {
             for (var kept : List.of(entering, leaving)) {
                 kept.stream().filter(x -> x != null).forEach(Tensor::close);
             }
+            tapes.stream().filter(tape -> tape != null).forEach(Tape::close);
             gradients.values().forEach(Tensor::close);
             if (gradient != null) {
                 gradient.close();

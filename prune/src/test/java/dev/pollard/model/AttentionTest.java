@@ -3,7 +3,9 @@ package dev.pollard.model;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 
 import dev.pollard.tensor.Scope;
+import dev.pollard.tensor.Tape;
 import dev.pollard.tensor.Tensor;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
@@ -169,7 +171,8 @@ class AttentionTest {
         }
     }
 
-    /// The derivative of a weighted sum of outputs, sliced and in one piece.
+    /// The derivative of a weighted sum of outputs: windows as wide as the sequence, in slices,
+    /// against one piece.
     @Test
     void gradientsPassThroughSlices() {
         int time = 200;
@@ -179,22 +182,33 @@ class AttentionTest {
         float[] weights = random(4, time, 13);
         float[][] gradients = new float[2][];
         for (int sliced = 0; sliced < 2; sliced++) {
-            try (var _ = Scope.open()) {
+            try (var _ = Scope.open();
+                    var tape = new Tape()) {
                 Tensor query = tensor(q, 4).requireGradient();
-                Tensor output =
-                        sliced == 1
-                                ? attention.causal(
-                                        query,
-                                        tensor(k, 2),
-                                        tensor(v, 2),
-                                        Rows.sequence(time),
-                                        SCALE,
-                                        0)
-                                : Tensor.causalAttention(query, tensor(k, 2), tensor(v, 2), SCALE);
-                var found = output.gradients(tensor(weights, 4), List.of(query));
+                Tensor key = tensor(k, 2);
+                Tensor value = tensor(v, 2);
+                Tensor output; // [4, time, width]
+                try (var _ = tape.record()) {
+                    output = attend(sliced == 1, query, key, value);
+                }
+                var found = tape.gradients(output, tensor(weights, 4), List.of(query));
                 gradients[sliced] = found.getFirst().orElseThrow().toFloats();
             }
         }
         assertArrayEquals(gradients[0], gradients[1], 2e-5f);
+    }
+
+    /// With a window that hides nothing but the first key from the last query.
+    private Tensor attend(boolean sliced, Tensor query, Tensor key, Tensor value) {
+        int time = Math.toIntExact(query.size(1));
+        if (sliced) {
+            return attention.causal(query, key, value, Rows.sequence(time), SCALE, time - 1);
+        }
+        float[] mask = new float[time * time];
+        for (int i = 0; i < time; i++) {
+            Arrays.fill(mask, i * time + i + 1, (i + 1) * time, Float.NEGATIVE_INFINITY);
+        }
+        mask[(time - 1) * time] = Float.NEGATIVE_INFINITY;
+        return Tensor.maskedAttention(query, key, value, Tensor.of(mask, time, time), SCALE);
     }
 }

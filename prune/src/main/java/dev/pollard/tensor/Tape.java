@@ -1,0 +1,222 @@
+package dev.pollard.tensor;
+
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.Optional;
+import org.bytedeco.pytorch.BoolOptional;
+import org.bytedeco.pytorch.TensorVector;
+import org.bytedeco.pytorch.global.torch;
+
+/// What one thread computes from leaves, so that gradients can be taken of it.
+///
+/// libtorch records stretches of operations; between them stand the operations whose way back is
+/// ours ([FusedKernels], attention): each makes its inputs the ends of a stretch and its output the
+/// start of another. Backward goes through both in turn.
+///
+/// While a tape is open, tensors of its thread that need a gradient may only be used by that
+/// thread. What it holds is freed when it is closed, on whichever thread.
+public final class Tape implements AutoCloseable {
+    private static final ThreadLocal<Tape> RECORDING = new ThreadLocal<>();
+
+    /// From the gradient of an output to those of the inputs, in their order; null for one that
+    /// needs none. The gradient is contiguous.
+    @FunctionalInterface
+    interface Backward {
+        List<Tensor> apply(Tensor gradient);
+    }
+
+    /// @param ends where stretches of libtorch end; as many as `starts`
+    /// @param starts the same values, leaves of the operation
+    /// @param inputs null where no gradient is needed
+    private record Operation(
+            List<Tensor> ends,
+            List<Tensor> starts,
+            List<Tensor> inputs,
+            Tensor output,
+            Backward backward) {}
+
+    private final List<Operation> operations = new ArrayList<>();
+    private final List<Tensor> held = new ArrayList<>();
+
+    /// Records what this thread computes until [Recording#close].
+    public Recording record() {
+        Tape before = RECORDING.get();
+        RECORDING.set(this);
+        return () -> RECORDING.set(before);
+    }
+
+    /// Ends what [#record] began.
+    @FunctionalInterface
+    public interface Recording extends AutoCloseable {
+        @Override
+        void close();
+    }
+
+    /// The tape that records this thread, or null.
+    static Tape recording() {
+        return RECORDING.get();
+    }
+
+    /// Enters an operation.
+    ///
+    /// @param output computed from the values of the inputs, unknown to libtorch's autograd
+    /// @return the output, as a leaf
+    Tensor enter(Tensor output, List<Tensor> inputs, Backward backward) {
+        var ends = new ArrayList<Tensor>();
+        var starts = new ArrayList<Tensor>();
+        var leaves = new ArrayList<Tensor>();
+        for (Tensor input : inputs) {
+            if (input.needsGradient() && !input.handle().is_leaf()) {
+                ends.add(hold(input));
+                Tensor start = hold(input.detach().requireGradient());
+                starts.add(start);
+                input.become(start); // all that follows starts there too
+                leaves.add(start);
+            } else {
+                leaves.add(input.needsGradient() ? hold(input) : null);
+            }
+        }
+        Tensor leaf = hold(output.requireGradient());
+        operations.add(new Operation(ends, starts, leaves, leaf, backward));
+        return output;
+    }
+
+    /// The same tensor, alive as long as this tape.
+    Tensor hold(Tensor tensor) {
+        var copy = Tensor.sharing(tensor.handle());
+        copy.handle().retainReference();
+        held.add(copy);
+        return copy;
+    }
+
+    /// `Σ gradient ∘ d end / d input` for every input.
+    ///
+    /// @param gradient of what is differentiated with respect to `end`, of its shape
+    /// @param inputs leaves
+    /// @return in the order of the inputs; empty for one that `end` does not depend on
+    public List<Optional<Tensor>> gradients(Tensor end, Tensor gradient, List<Tensor> inputs) {
+        var found = new Gradients(inputs);
+        for (var operation : operations) {
+            found.expect(operation.starts);
+            found.expect(List.of(operation.output));
+        }
+        if (!end.needsGradient()) {
+            return Collections.nCopies(inputs.size(), Optional.empty());
+        }
+        if (end.handle().is_leaf()) {
+            found.add(end, gradient);
+        } else {
+            found.back(List.of(end), List.of(gradient));
+        }
+        for (var operation : operations.reversed()) {
+            Tensor arriving = found.of(operation.output);
+            found.forget(operation.output);
+            if (arriving != null) {
+                var of = operation.backward.apply(arriving.contiguous());
+                for (int i = 0; i < of.size(); i++) {
+                    if (operation.inputs.get(i) != null) {
+                        found.add(operation.inputs.get(i), of.get(i));
+                    }
+                }
+            }
+            var ends = new ArrayList<Tensor>();
+            var gradients = new ArrayList<Tensor>();
+            for (int i = 0; i < operation.starts.size(); i++) {
+                Tensor start = operation.starts.get(i);
+                if (found.of(start) != null) {
+                    ends.add(operation.ends.get(i));
+                    gradients.add(found.of(start));
+                }
+                found.forget(start);
+            }
+            if (!ends.isEmpty()) {
+                found.back(ends, gradients);
+            }
+        }
+        return inputs.stream().map(input -> Optional.ofNullable(found.of(input))).toList();
+    }
+
+    /// What has been found so far, by leaf.
+    private static final class Gradients {
+        private final List<Tensor> leaves = new ArrayList<>();
+        private final List<Tensor> sums = new ArrayList<>(); // null: none yet
+
+        Gradients(List<Tensor> inputs) {
+            expect(inputs);
+        }
+
+        void expect(List<Tensor> more) {
+            leaves.addAll(more);
+            more.forEach(_ -> sums.add(null));
+        }
+
+        Tensor of(Tensor leaf) {
+            return sums.get(index(leaf));
+        }
+
+        /// The last leaves go first.
+        void forget(Tensor leaf) {
+            int index = index(leaf);
+            leaves.remove(index);
+            sums.remove(index);
+        }
+
+        void add(Tensor leaf, Tensor gradient) {
+            int index = index(leaf);
+            if (index >= 0) {
+                Tensor before = sums.get(index);
+                sums.set(index, before == null ? gradient : before.add(gradient));
+            }
+        }
+
+        /// Through a stretch of libtorch.
+        void back(List<Tensor> ends, List<Tensor> gradients) {
+            var found =
+                    torch.grad(
+                            vector(ends),
+                            vector(leaves),
+                            vector(gradients),
+                            new BoolOptional(true), // another stretch may lead through the same
+                            false,
+                            true);
+            for (int i = 0; i < leaves.size(); i++) {
+                var g = found.get(i);
+                if (g.defined()) {
+                    // What the vector holds dies with it; the copy shares the numbers.
+                    Tensor gradient = Tensor.sharing(g);
+                    Tensor before = sums.get(i);
+                    sums.set(i, before == null ? gradient : before.add(gradient));
+                }
+            }
+        }
+
+        private int index(Tensor leaf) {
+            for (int i = leaves.size() - 1; i >= 0; i--) {
+                if (leaves.get(i).handle().is_same(leaf.handle())) {
+                    return i;
+                }
+            }
+            return -1;
+        }
+
+        private static TensorVector vector(List<Tensor> tensors) {
+            return new TensorVector(
+                    tensors.stream()
+                            .map(Tensor::handle)
+                            .toArray(org.bytedeco.pytorch.Tensor[]::new));
+        }
+    }
+
+    /// How many operations of ours it holds.
+    int operations() {
+        return operations.size();
+    }
+
+    @Override
+    public void close() {
+        operations.clear();
+        held.forEach(Tensor::close);
+        held.clear();
+    }
+}
