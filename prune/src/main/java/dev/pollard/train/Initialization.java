@@ -21,10 +21,11 @@ import java.util.Random;
 import java.util.regex.Pattern;
 
 /// The weights that training begins with, as GPT-2 has them (Radford et al. 2019): matrices normal
-/// with deviation 0.02, those that write into the residual stream smaller by √(2 · blocks), for so
-/// many of them add up; factors of norms 1, biases 0.
+/// with deviation `initializer_range` (0.02 if the configuration has none), those that write into
+/// the residual stream smaller by √(2 · blocks), for so many of them add up; factors of norms 1,
+// biases 0.
 public final class Initialization {
-    private static final double DEVIATION = 0.02;
+    private static final String DEVIATION = "initializer_range";
 
     /// The modules that write into the residual stream, in all families.
     private static final Pattern RESIDUAL =
@@ -41,7 +42,9 @@ public final class Initialization {
     /// @param config a `config.json` of any supported family
     /// @throws dev.pollard.format.MalformedFileException if the configuration makes no sense: names
     ///     the key
+    /// @throws IllegalArgumentException if `initializer_range` is no positive number
     public static void write(Path folder, ObjectNode config, long seed) throws IOException {
+        double deviation = deviation(config);
         var model = writeConfig(folder, config);
         var placed = model.weights().placed(model.blocks());
         var declarations =
@@ -55,7 +58,7 @@ public final class Initialization {
                         Map.of())) {
             var random = new Random(seed);
             for (Placed weight : placed) {
-                write(writer, weight, deviation(weight, model.blocks()), random);
+                write(writer, weight, deviation * factor(weight, model.blocks()), random);
             }
             writer.commit();
         }
@@ -69,13 +72,23 @@ public final class Initialization {
         return ModelConfig.read(file);
     }
 
-    /// 0 for what is no matrix.
-    private static double deviation(Placed placed, int blocks) {
+    private static double deviation(ObjectNode config) {
+        double deviation = config.path(DEVIATION).asDouble(config.has(DEVIATION) ? 0 : 0.02);
+        if (!(deviation > 0) || Double.isInfinite(deviation)) {
+            throw new IllegalArgumentException(
+                    "%s must be a positive number, not %s"
+                            .formatted(DEVIATION, config.get(DEVIATION)));
+        }
+        return deviation;
+    }
+
+    /// On the deviation; 0 for what is no matrix.
+    private static double factor(Placed placed, int blocks) {
         if (placed.weight().shape().rank() < 2) {
             return 0;
         }
         boolean residual = placed.block() >= 0 && RESIDUAL.matcher(placed.name()).matches();
-        return residual ? DEVIATION / Math.sqrt(2.0 * blocks) : DEVIATION;
+        return residual ? 1 / Math.sqrt(2.0 * blocks) : 1;
     }
 
     private static void write(

@@ -84,10 +84,15 @@ class InitializationTest {
         }
     }
 
-    @Test
-    void matricesAreNormalAndThoseBeforeTheResidualSmaller() throws IOException {
+    @ParameterizedTest
+    @ValueSource(doubles = {0.02, 0.5})
+    void matricesAreNormalAndThoseBeforeTheResidualSmaller(double range) throws IOException {
         int blocks = 8;
-        Initialization.write(folder, llama(blocks), 11);
+        var config = llama(blocks);
+        if (range != 0.02) { // which is what it is without being said
+            config.put("initializer_range", range);
+        }
+        Initialization.write(folder, config, 11);
         try (var model = Model.open(folder);
                 var parameters = Parameters.of(model, _ -> true)) {
             for (var entry : parameters.entries()) {
@@ -106,7 +111,7 @@ class InitializationTest {
                     sum += value;
                 }
                 boolean residual = entry.name().matches(".*(o_proj|down_proj)\\.weight");
-                double deviation = residual ? 0.02 / 4 : 0.02; // √(2 · 8) = 4
+                double deviation = residual ? range / 4 : range; // √(2 · 8) = 4
                 double root = Math.sqrt(values.length);
                 assertEquals(0, sum / values.length, 5 * deviation / root, entry.name());
                 assertEquals(
@@ -116,6 +121,19 @@ class InitializationTest {
                         entry.name());
             }
         }
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"0", "-0.1", "\"wide\"", "null"})
+    void aRangeThatIsNoPositiveNumberIsRefused(String range) throws IOException {
+        var config = llama(2);
+        config.set("initializer_range", new ObjectMapper().readTree(range));
+        var refused =
+                assertThrows(
+                        IllegalArgumentException.class,
+                        () -> Initialization.write(folder, config, 1));
+        assertTrue(refused.getMessage().contains("initializer_range"), refused.getMessage());
+        assertFalse(Files.exists(folder.resolve("config.json")));
     }
 
     @Test
