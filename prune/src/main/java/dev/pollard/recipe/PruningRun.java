@@ -83,7 +83,9 @@ public final class PruningRun implements AutoCloseable {
         this.destination = Destination.of(recipe.output(), recipe.resources().work());
         var read = new ArrayList<>(texts.files());
         read.addAll(evaluation.files());
+        recipe.resources().gradients().ifPresent(read::add);
         destination.requireApart(recipe.model(), read);
+        recipe.resources().gradients().ifPresent(Folders::requireWritable);
         this.plan = Plan.of(model.checkpoint(), recipe, method, texts);
         destination.requireRoom(plan.outputBytes(), plan.workBytes(), recipe.resources().resume());
     }
@@ -193,6 +195,8 @@ public final class PruningRun implements AutoCloseable {
                                     recipe.output().overwrite());
                     var controlStore = control.isPresent() ? store.openControl(identity) : null;
                     var events = new EventLog(work.resolve(EventLog.FILE_NAME))) {
+                var gradients = gradientFolder(version, weightsHash, read);
+                borrow(gradients, store);
                 var shared = shared(read, workers, store, events);
                 var result =
                         prune(
@@ -206,6 +210,9 @@ public final class PruningRun implements AutoCloseable {
                                     events.write(event, false);
                                     listener.pruning(event);
                                 });
+                if (gradients.isPresent()) {
+                    gradients.get().keep(store, gradientPass(), blocks());
+                }
                 var controlled = Optional.<Controlled>empty();
                 if (control.isPresent()) {
                     controlled =
@@ -299,6 +306,47 @@ public final class PruningRun implements AutoCloseable {
         identity.put("threads", Integer.toString(recipe.resources().threads()));
         identity.put("dtype", recipe.output().dtype());
         return identity;
+    }
+
+    /// Where the gradients of this run may lie, and be left; empty if the run takes none that
+    /// another could use: after tuning steps everything decides them.
+    private Optional<GradientFolder> gradientFolder(
+            String version, String weightsHash, RunTexts.Read read) throws IOException {
+        var folder = recipe.resources().gradients();
+        if (folder.isEmpty()) {
+            return Optional.empty();
+        }
+        boolean plain =
+                Driver.domainPass(method).map(pass -> pass.tuning().isEmpty()).orElse(false);
+        if (!plain) {
+            warn("no gradients are left for other runs: those of this one are of no use to them");
+            return Optional.empty();
+        }
+        var pruning = recipe.pruning();
+        var identity = new LinkedHashMap<String, String>();
+        identity.put("pollard", version);
+        identity.put("weights", weightsHash);
+        identity.put("include", pruning.include().map(Object::toString).orElse(""));
+        identity.put("exclude", pruning.exclude().map(Object::toString).orElse(""));
+        identity.put("compute", recipe.resources().compute().toString());
+        identity.putAll(read.gradientIdentity());
+        return Optional.of(GradientFolder.of(folder.get(), identity));
+    }
+
+    private void borrow(Optional<GradientFolder> gradients, WorkFolder store) throws IOException {
+        if (gradients.isPresent() && gradients.get().lend(store, gradientPass(), blocks())) {
+            warn(
+                    "gradients are those that an earlier run left in %s; their time is not counted here"
+                            .formatted(gradients.get().path()));
+        }
+    }
+
+    private int gradientPass() {
+        return method.passes().indexOf(Driver.domainPass(method).orElseThrow());
+    }
+
+    private List<Integer> blocks() {
+        return plan.layers().stream().map(Plan.Layer::block).distinct().toList();
     }
 
     private Driver.Settings driverSettings(WorkFolder store) {

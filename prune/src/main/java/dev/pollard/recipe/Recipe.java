@@ -249,8 +249,24 @@ public record Recipe(
     /// @param threads workers, each with one thread
     /// @param memoryBytes what the process may take; a limit that is planned for, not enforced
     /// @param work folder for unfinished runs; beside the output if empty
+    /// @param gradients folder in which runs leave the gradients of domains for each other
     public record Resources(
-            Compute compute, int threads, long memoryBytes, Optional<Path> work, boolean resume) {
+            Compute compute,
+            int threads,
+            long memoryBytes,
+            Optional<Path> work,
+            Optional<Path> gradients,
+            boolean resume) {
+        /// Without a folder for gradients.
+        public Resources(
+                Compute compute,
+                int threads,
+                long memoryBytes,
+                Optional<Path> work,
+                boolean resume) {
+            this(compute, threads, memoryBytes, work, Optional.empty(), resume);
+        }
+
         public Resources {
             if (threads < 1) {
                 throw new IllegalArgumentException("threads must be positive: " + threads);

@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
 
@@ -194,6 +195,22 @@ final class RunTexts {
         SequencedMap<String, String> identity() {
             var identity = new LinkedHashMap<String, String>();
             identity.put("calibration", calibration.map(TokenWindows::sha256).orElse(""));
+            identity.putAll(domainIdentity());
+            return identity;
+        }
+
+        /// What decides the gradients of a run, by name: the domains, or without them the
+        /// calibration text.
+        SequencedMap<String, String> gradientIdentity() {
+            var identity = new LinkedHashMap<String, String>(domainIdentity());
+            if (identity.isEmpty()) {
+                calibration.ifPresent(windows -> identity.put("calibration", windows.sha256()));
+            }
+            return identity;
+        }
+
+        private Map<String, String> domainIdentity() {
+            var identity = new LinkedHashMap<String, String>();
             domains.forEach(
                     (domain, windows) ->
                             identity.put(

@@ -202,7 +202,7 @@ public final class WorkFolder implements BlockStore, AutoCloseable {
         return folder;
     }
 
-    private Path file(int pass, int block) {
+    Path file(int pass, int block) {
         return folder.resolve("pass-%d-block-%04d.safetensors".formatted(pass, block));
     }
 

@@ -155,6 +155,89 @@ class DomainRunTest {
         }
     }
 
+    private Recipe sharing(Path gradients, String method, Map<String, String> set, double ratio) {
+        var recipe = recipe(method, set, "words=" + domain);
+        return new Recipe(
+                recipe.model(),
+                new Recipe.Pruning(
+                        method,
+                        set,
+                        new Sparsity.Unstructured(ratio),
+                        new Allocation.Uniform(),
+                        Inputs.PRUNED,
+                        Optional.empty(),
+                        Optional.empty(),
+                        0,
+                        true),
+                recipe.calibration(),
+                recipe.domains(),
+                recipe.evaluation(),
+                new Recipe.Resources(
+                        Compute.FLOAT32,
+                        2,
+                        1L << 40,
+                        Optional.empty(),
+                        Optional.of(gradients),
+                        false),
+                recipe.output());
+    }
+
+    private static List<Path> list(Path folder) throws IOException {
+        try (var files = Files.list(folder)) {
+            return files.toList();
+        }
+    }
+
+    @Test
+    void runsShareGradients() throws IOException {
+        Path gradients = folder.resolve("shared/gradients");
+        var set = Map.of("exact", "0");
+        run(sharing(gradients, "taylor", Map.of(), 0.3));
+        Files.move(out, folder.resolve("first"));
+        assertEquals(1, list(gradients).size());
+        assertFalse(Files.exists(folder.resolve("out.work")));
+
+        // Another ratio, another method whose gradients come in another pass: the same set.
+        run(recipe("dpruner", set, "words=" + domain));
+        byte[] alone = weights();
+        Files.move(out, folder.resolve("alone"));
+        events.clear();
+        var record = run(sharing(gradients, "dpruner", set, 0.5));
+        assertArrayEquals(alone, weights());
+        assertEquals(0, record.seconds().gradients());
+        assertTrue(events.stream().noneMatch(RunEvent.SamplesDone.class::isInstance));
+        assertTrue(
+                record.warnings().stream().anyMatch(w -> w.contains("an earlier run left")),
+                record.warnings().toString());
+        assertEquals(1, list(gradients).size());
+        Files.move(out, folder.resolve("shared-out"));
+
+        // Other text, another set.
+        TinyLlama.npy(domain, TinyLlama.ids(6, 20, 32, 8));
+        assertTrue(run(sharing(gradients, "taylor", Map.of(), 0.5)).seconds().gradients() > 0);
+        assertEquals(2, list(gradients).size());
+    }
+
+    @Test
+    void gradientsAfterTuningAreNotShared() throws IOException {
+        Path gradients = folder.resolve("gradients");
+        var set = Map.of("tune", "1", "penalty", "none", "score", "domain", "exact", "0");
+        var record = run(sharing(gradients, "dpruner", set, 0.5));
+        assertFalse(Files.exists(gradients));
+        assertTrue(
+                record.warnings().stream().anyMatch(w -> w.contains("no gradients are left")),
+                record.warnings().toString());
+    }
+
+    @Test
+    void gradientsDoNotLieInTheOutput() {
+        var refused =
+                assertThrows(
+                        IllegalArgumentException.class,
+                        () -> prepare(sharing(out.resolve("g"), "taylor", Map.of(), 0.5)));
+        assertTrue(refused.getMessage().contains("would be removed"), refused.getMessage());
+    }
+
     @Test
     void twoDomainsCountByTheirWeights() throws IOException {
         String other =

@@ -1,0 +1,105 @@
+package dev.pollard.recipe;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.FileAlreadyExistsException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.SequencedMap;
+
+/// Where runs leave the gradients of a domain for each other: they depend on weights and text, not
+/// on ratio or score, and take most of the time of a run.
+///
+/// One folder for each set of gradients, named by the hash of all that decides them, with
+/// `gradients.json` to say what that is. It is made beside its place and renamed, so one that
+/// exists is complete.
+final class GradientFolder {
+    private static final String MANIFEST = "gradients.json";
+    private static final int NAME_DIGITS = 16;
+
+    private final Path folder;
+    private final byte[] manifest;
+
+    private GradientFolder(Path folder, byte[] manifest) {
+        this.folder = folder;
+        this.manifest = manifest;
+    }
+
+    /// @param all of all sets
+    /// @param identity all that decides these gradients, as text by name
+    static GradientFolder of(Path all, SequencedMap<String, String> identity) throws IOException {
+        byte[] manifest =
+                new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsBytes(identity);
+        return new GradientFolder(all.resolve(name(manifest)), manifest);
+    }
+
+    private static String name(byte[] manifest) {
+        try {
+            byte[] hash = MessageDigest.getInstance("SHA-256").digest(manifest);
+            return HexFormat.of().formatHex(hash).substring(0, NAME_DIGITS);
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException(e); // every JDK has it
+        }
+    }
+
+    Path path() {
+        return folder;
+    }
+
+    /// Lets a run begin behind the pass that takes the gradients, if they are here.
+    ///
+    /// @return whether they are
+    boolean lend(WorkFolder store, int pass, List<Integer> blocks) throws IOException {
+        if (!Files.exists(folder.resolve(MANIFEST))) {
+            return false;
+        }
+        for (int block : blocks) {
+            if (!store.isCommitted(pass, block)) {
+                link(file(folder, block), store.file(pass, block));
+            }
+        }
+        return true;
+    }
+
+    /// Keeps what the pass found, unless it is here.
+    void keep(WorkFolder store, int pass, List<Integer> blocks) throws IOException {
+        if (Files.exists(folder)) {
+            return;
+        }
+        Files.createDirectories(folder.getParent());
+        Path partial =
+                Files.createTempDirectory(
+                        folder.getParent(), "." + folder.getFileName() + ".partial-");
+        try {
+            for (int block : blocks) {
+                link(store.file(pass, block), file(partial, block));
+            }
+            Files.write(partial.resolve(MANIFEST), manifest);
+            Files.move(partial, folder, StandardCopyOption.ATOMIC_MOVE);
+        } catch (FileAlreadyExistsException _) {
+            // Another run was faster: its gradients are the same.
+        } finally {
+            Folders.delete(partial);
+        }
+    }
+
+    private static Path file(Path folder, int block) {
+        return folder.resolve("block-%04d.safetensors".formatted(block));
+    }
+
+    /// Committed files are never written again, so a second name for one is as good as a copy.
+    private static void link(Path from, Path to) throws IOException {
+        try {
+            Files.createLink(to, from);
+        } catch (UnsupportedOperationException | IOException _) { // another disk, say
+            Path partial = to.resolveSibling("." + to.getFileName() + ".copy.part");
+            Files.copy(from, partial, StandardCopyOption.REPLACE_EXISTING);
+            Files.move(partial, to, StandardCopyOption.ATOMIC_MOVE);
+        }
+    }
+}
