@@ -17,7 +17,6 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.OptionalLong;
 import java.util.concurrent.Callable;
-import java.util.regex.Pattern;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -67,14 +66,6 @@ final class FinetuneCommand implements Callable<Integer> {
             paramLabel = "MODEL",
             description = "The pruned model: a Hugging Face folder, a .gguf file, or a name.")
     private Path model;
-
-    @Option(
-            names = {"-o", "--output"},
-            order = 1,
-            paramLabel = "OUT",
-            required = true,
-            description = "Folder to be made.")
-    private Path out;
 
     @Option(
             names = "--data",
@@ -150,29 +141,6 @@ final class FinetuneCommand implements Callable<Integer> {
                     "Share of a step's input features that an adapter does not see. Default:"
                             + " ${DEFAULT-VALUE}")
     private double dropout;
-
-    private Pattern include;
-    private Pattern exclude;
-
-    @Option(
-            names = "--include",
-            order = 15,
-            paramLabel = "REGEX",
-            description =
-                    "Train only layers in whose name this is found. Default: every linear layer of"
-                            + " the blocks; embeddings, norms, biases and head are never trained")
-    private void setInclude(String regex) {
-        include = RunCommand.pattern(regex);
-    }
-
-    @Option(
-            names = "--exclude",
-            order = 16,
-            paramLabel = "REGEX",
-            description = "Train no layer in whose name this is found.")
-    private void setExclude(String regex) {
-        exclude = RunCommand.pattern(regex);
-    }
 
     private OptionalLong steps = OptionalLong.empty();
 
@@ -290,49 +258,9 @@ final class FinetuneCommand implements Callable<Integer> {
 
     @Mixin private TaskDataOptions taskData;
 
-    @Option(
-            names = "--dtype",
-            order = 40,
-            paramLabel = "keep|float32|float16|bfloat16",
-            defaultValue = "keep",
-            description =
-                    "Numbers of the output. keep: as in the model; float16 for a quantised one."
-                            + " Default: ${DEFAULT-VALUE}")
-    private String dtype;
-
-    @Option(
-            names = "--overwrite",
-            order = 41,
-            description = "Replace OUT if it is an output of Pollard.")
-    private boolean overwrite;
-
-    private long memory = Memory.physicalBytes() * 3 / 4;
-
-    @Option(
-            names = "--memory",
-            order = 83,
-            paramLabel = "SIZE",
-            description =
-                    "What the run may take: 8g, 800m, 75%%. If activations do not fit, they are"
-                            + " computed again on the way back. Default: 75%% of this machine")
-    private void setMemory(String size) {
-        memory = Memory.parse(size);
-    }
-
-    @Option(
-            names = "--work",
-            order = 84,
-            paramLabel = "DIR",
-            description = "Folder of the unfinished run. Default: OUT.work")
-    private Path work;
-
-    @Option(
-            names = "--resume",
-            order = 85,
-            description = "Go on with the run that was interrupted.")
-    private boolean resume;
-
     @Mixin private OfflineOption offline;
+    @Mixin private LayerOptions layers;
+    @Mixin private DestinationOptions destination;
     @Mixin private ComputeOptions computing;
     @Mixin private ProgressOptions progress;
     @Mixin private OutputOptions output;
@@ -378,8 +306,8 @@ final class FinetuneCommand implements Callable<Integer> {
                         ? Optional.of(new LowRankAdapters.Setting(rank, alpha, dropout))
                         : Optional.empty(),
                 keepMask,
-                Optional.ofNullable(include),
-                Optional.ofNullable(exclude),
+                layers.include(),
+                layers.exclude(),
                 new RecoveryRecipe.Data(data, samples, length),
                 new RecoveryRecipe.Course(
                         steps,
@@ -395,13 +323,8 @@ final class FinetuneCommand implements Callable<Integer> {
                 seed,
                 new Recipe.Evaluation(
                         evaluations, evaluationLength, evaluationLimit, taskData.folder(), seed, 0),
-                new Recipe.Resources(
-                        computing.compute,
-                        computing.threads(),
-                        memory,
-                        Optional.ofNullable(work),
-                        resume),
-                new Recipe.Output(out, dtype, overwrite));
+                destination.resources(computing, Optional.empty()),
+                destination.output());
     }
 
     private void print(RecoveryRecord record) {
@@ -454,7 +377,9 @@ final class FinetuneCommand implements Callable<Integer> {
             console.raw("");
             console.raw(
                     "%s is a Hugging Face folder; the record is %s"
-                            .formatted(out, out.resolve("pollard/finetune.json")));
+                            .formatted(
+                                    destination.out,
+                                    destination.out.resolve("pollard/finetune.json")));
         }
     }
 

@@ -23,7 +23,6 @@ import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.Callable;
 import java.util.regex.Pattern;
-import java.util.regex.PatternSyntaxException;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -79,14 +78,6 @@ final class RunCommand implements Callable<Integer> {
     /// How a recipe names the model.
     @Option(names = "--model", hidden = true)
     private Path recipeModel;
-
-    @Option(
-            names = {"-o", "--output"},
-            order = 1,
-            paramLabel = "OUT",
-            required = true,
-            description = "Folder to be made.")
-    private Path out;
 
     @Option(
             names = "--method",
@@ -161,29 +152,6 @@ final class RunCommand implements Callable<Integer> {
             paramLabel = "KEY=VALUE",
             description = "A setting of the method ('pollard methods NAME'). Repeatable.")
     private Map<String, String> settings = new LinkedHashMap<>();
-
-    private Pattern include;
-    private Pattern exclude;
-
-    @Option(
-            names = "--include",
-            order = 14,
-            paramLabel = "REGEX",
-            description =
-                    "Prune only layers in whose name this is found. Default: every linear layer of"
-                            + " the blocks; embeddings, norms and head are never pruned")
-    private void setInclude(String regex) {
-        include = pattern(regex);
-    }
-
-    @Option(
-            names = "--exclude",
-            order = 15,
-            paramLabel = "REGEX",
-            description = "Prune no layer in whose name this is found.")
-    private void setExclude(String regex) {
-        exclude = pattern(regex);
-    }
 
     @Option(
             names = "--inputs",
@@ -342,48 +310,6 @@ final class RunCommand implements Callable<Integer> {
     }
 
     @Option(
-            names = "--dtype",
-            order = 40,
-            paramLabel = "keep|float32|float16|bfloat16",
-            defaultValue = "keep",
-            description =
-                    "Numbers of the output. keep: as in the model; float16 for a quantised one."
-                            + " Default: ${DEFAULT-VALUE}")
-    private String dtype;
-
-    @Option(
-            names = "--overwrite",
-            order = 41,
-            description = "Replace OUT if it is an output of Pollard.")
-    private boolean overwrite;
-
-    private long memory = Memory.physicalBytes() * 3 / 4;
-
-    @Option(
-            names = "--memory",
-            order = 83,
-            paramLabel = "SIZE",
-            description =
-                    "What the run may take: 8g, 800m, 75%%. Beyond it activations go to a file and"
-                            + " Grams are formed in turns. Default: 75%% of this machine")
-    private void setMemory(String size) {
-        memory = Memory.parse(size);
-    }
-
-    @Option(
-            names = "--work",
-            order = 84,
-            paramLabel = "DIR",
-            description = "Folder of the unfinished run. Default: OUT.work")
-    private Path work;
-
-    @Option(
-            names = "--resume",
-            order = 85,
-            description = "Go on with the run that was interrupted.")
-    private boolean resume;
-
-    @Option(
             names = "--recipe",
             order = 86,
             paramLabel = "FILE",
@@ -398,6 +324,8 @@ final class RunCommand implements Callable<Integer> {
             description = "Show layers, memory, disk and time; write nothing.")
     private boolean dryRun;
 
+    @Mixin private LayerOptions layers;
+    @Mixin private DestinationOptions destination;
     @Mixin private ComputeOptions computing;
     @Mixin private OfflineOption offline;
     @Mixin private ProgressOptions progress;
@@ -427,16 +355,6 @@ final class RunCommand implements Callable<Integer> {
         }
     }
 
-    /// @throws TypeConversionException if it is no regular expression
-    static Pattern pattern(String regex) {
-        try {
-            return Pattern.compile(regex);
-        } catch (PatternSyntaxException e) {
-            throw new TypeConversionException(
-                    "'%s' is not a regular expression: %s".formatted(regex, e.getDescription()));
-        }
-    }
-
     @Override
     public Integer call() throws IOException {
         model = model == null ? recipeModel : model;
@@ -461,7 +379,7 @@ final class RunCommand implements Callable<Integer> {
             }
             record = execute(run);
         }
-        RecordView.print(console, record, out, output.quiet);
+        RecordView.print(console, record, destination.out, output.quiet);
         return gate(record).code();
     }
 
@@ -516,8 +434,8 @@ final class RunCommand implements Callable<Integer> {
                         whole == Whole.MODEL,
                         allocation,
                         inputs,
-                        Optional.ofNullable(include),
-                        Optional.ofNullable(exclude),
+                        layers.include(),
+                        layers.exclude(),
                         seed,
                         !noControl),
                 new Recipe.Calibration(
@@ -533,14 +451,8 @@ final class RunCommand implements Callable<Integer> {
                         taskData.folder(),
                         seed,
                         evaluationShots),
-                new Recipe.Resources(
-                        computing.compute,
-                        computing.threads(),
-                        memory,
-                        Optional.ofNullable(work),
-                        Optional.ofNullable(gradients),
-                        resume),
-                new Recipe.Output(out, dtype, overwrite));
+                destination.resources(computing, Optional.ofNullable(gradients)),
+                destination.output());
     }
 
     private int samples() {
@@ -586,8 +498,8 @@ final class RunCommand implements Callable<Integer> {
         options.put("target-sparsity-of", whole.name().toLowerCase(Locale.ROOT));
         options.put("allocation", allocation.toString());
         options.put("inputs", inputs.name().toLowerCase(Locale.ROOT));
-        put(options, "include", include);
-        put(options, "exclude", exclude);
+        put(options, "include", layers.include().orElse(null));
+        put(options, "exclude", layers.exclude().orElse(null));
         options.put("seed", seed);
         put(options, "no-control", noControl ? true : null);
         put(options, "calib", calibration);
@@ -605,7 +517,7 @@ final class RunCommand implements Callable<Integer> {
         options.put("eval-shots", evaluationShots);
         put(options, "task-data", taskData.isGiven() ? taskData.folder().toString() : null);
         put(options, "fail-above", gates);
-        options.put("dtype", dtype);
+        options.put("dtype", destination.dtype);
         options.put("compute", computing.compute == Compute.BFLOAT16 ? "bf16" : "float32");
         options.put("threads", computing.threads());
         return options;
