@@ -3,12 +3,10 @@ package dev.pollard.recipe;
 import dev.pollard.data.TokenWindows;
 import dev.pollard.eval.Perplexity;
 import dev.pollard.eval.PerplexityCache;
-import dev.pollard.model.Compute;
 import dev.pollard.model.Decoder;
 import dev.pollard.model.Model;
 import dev.pollard.model.ModelWriter;
 import dev.pollard.prune.Allocation;
-import dev.pollard.prune.Allotment;
 import dev.pollard.prune.Driver;
 import dev.pollard.prune.LayerReport;
 import dev.pollard.prune.Mask;
@@ -28,8 +26,6 @@ import java.nio.file.Path;
 import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -37,7 +33,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.function.Consumer;
-import java.util.function.Function;
 
 /// One run from a dense model to a finished output folder: plan, calibrate, prune, save, re-open
 /// and verify, evaluate dense against pruned, record, move into place.
@@ -46,10 +41,7 @@ import java.util.function.Function;
 /// The output is made in a sibling folder and renamed at the end, so an output folder that exists
 /// is complete. What is finished of an interrupted run lies in the work folder.
 public final class PruningRun implements AutoCloseable {
-    private static final int VERIFIED_TOKENS = 64;
     private static final double PROBE_SECONDS = 2;
-    private static final int SINGLY = 3;
-    private static final double UNEVEN = 0.0005; // what is worth telling of a total sparsity
 
     private final Recipe recipe;
     private final RunListener listener;
@@ -197,12 +189,12 @@ public final class PruningRun implements AutoCloseable {
                     var events = new EventLog(work.resolve(EventLog.FILE_NAME))) {
                 var gradients = gradientFolder(version, weightsHash, read);
                 borrow(gradients, store);
-                var shared = shared(read, workers, store, events);
+                var shares = shares(read, workers, store, events);
                 var result =
                         prune(
                                 method,
                                 "pruned",
-                                shared,
+                                shares,
                                 read,
                                 workers,
                                 store,
@@ -219,7 +211,7 @@ public final class PruningRun implements AutoCloseable {
                             Optional.of(
                                     control(
                                             control.get(),
-                                            shared,
+                                            shares,
                                             read,
                                             workers,
                                             controlStore,
@@ -232,7 +224,7 @@ public final class PruningRun implements AutoCloseable {
                 listener.step("saving");
                 saving = true;
                 Folders.delete(partial);
-                save(partial, store, result.pass());
+                save(partial, store, result.story().pass());
                 double saveSeconds = secondsSince(saveStart);
                 long verifyStart = System.nanoTime();
                 listener.step("verifying");
@@ -242,7 +234,7 @@ public final class PruningRun implements AutoCloseable {
                 var outcomes = evaluate(partial, controlled, weightsHash, workers);
                 var samples = samples(partial, workers);
                 double evaluateSeconds = secondsSince(evaluateStart);
-                var timings = result.timings().plus(shared.timings());
+                var timings = result.timings().plus(shares.timings());
                 record =
                         record(
                                 command,
@@ -362,23 +354,13 @@ public final class PruningRun implements AutoCloseable {
     }
 
     /// What a method made of the model.
-    ///
-    /// @param layers every step of every pass
-    /// @param pass the one whose weights are the result
-    private record Pruned(List<LayerReport> layers, Timings timings, int pass) {
-        /// What the result's last step left of every layer, in the order of the model.
-        List<LayerReport> last() {
-            var last = new LinkedHashMap<String, LayerReport>();
-            layers.stream().filter(l -> l.pass() == pass).forEach(l -> last.put(l.name(), l));
-            return List.copyOf(last.values());
-        }
-    }
+    private record Pruned(LayerStory story, Timings timings) {}
 
     /// @param what names the method's model for people
     private Pruned prune(
             Method method,
             String what,
-            Shared shared,
+            Shares shares,
             RunTexts.Read read,
             Workers workers,
             WorkFolder store,
@@ -389,7 +371,7 @@ public final class PruningRun implements AutoCloseable {
                 new Driver(
                         model,
                         method,
-                        shared.sparsities(),
+                        shares.sparsities(),
                         driverSettings(store),
                         writer::rounded,
                         workers,
@@ -397,7 +379,7 @@ public final class PruningRun implements AutoCloseable {
                         told);
         var result = driver.run(read.texts());
         int pass = choose(method, what, read.calibration(), workers, store);
-        return new Pruned(result.layers(), result.timings(), pass);
+        return new Pruned(new LayerStory(result.layers(), pass), result.timings());
     }
 
     /// Which pass holds the result: of those the method leaves to choose from, the one whose model
@@ -445,13 +427,13 @@ public final class PruningRun implements AutoCloseable {
             Method.Control control, Pruned pruned, WorkFolder store, double seconds) {
         /// The control as a model: `output` with the control's weights in place of its own.
         Decoder over(Decoder output) {
-            return new StoredDecoder(output, store, pruned.pass());
+            return new StoredDecoder(output, store, pruned.story().pass());
         }
     }
 
     private Controlled control(
             Method.Control control,
-            Shared shared,
+            Shares shares,
             RunTexts.Read read,
             Workers workers,
             WorkFolder store,
@@ -463,7 +445,7 @@ public final class PruningRun implements AutoCloseable {
                 prune(
                         control.method(),
                         "control",
-                        shared,
+                        shares,
                         read,
                         workers,
                         store,
@@ -474,70 +456,35 @@ public final class PruningRun implements AutoCloseable {
         return new Controlled(control, pruned, store, secondsSince(start));
     }
 
-    private Shared shared(RunTexts.Read read, Workers workers, WorkFolder store, EventLog events)
+    private Shares shares(RunTexts.Read read, Workers workers, WorkFolder store, EventLog events)
             throws IOException {
-        return switch (recipe.pruning().allocation()) {
-            case Allocation.Uniform _ -> Shared.evenly(recipe.pruning().sparsity());
-            case Allocation.Owl owl -> {
-                var survey =
-                        new OutlierSurvey(
-                                model,
-                                owl,
-                                driverSettings(store),
-                                workers,
-                                event -> {
-                                    events.write(event, false);
-                                    listener.pruning(event);
-                                });
-                yield shared(owl, survey, read.texts().calibration(), store);
-            }
-        };
-    }
-
-    /// The asked sparsity as the layers share it.
-    ///
-    /// @param sparsities by layer
-    /// @param timings of deciding it
-    private record Shared(Function<String, Sparsity> sparsities, Timings timings) {
-        static Shared evenly(Sparsity sparsity) {
-            return new Shared(_ -> sparsity, new Timings(0, 0, 0, 0, 0, 0));
+        var sparsity = recipe.pruning().sparsity();
+        if (!(recipe.pruning().allocation() instanceof Allocation.Owl owl)) {
+            return Shares.evenly(sparsity);
         }
-    }
-
-    /// What each layer gives: as an interrupted run decided, or decided now and kept.
-    private Shared shared(Allocation.Owl owl, OutlierSurvey survey, int[][] ids, WorkFolder store)
-            throws IOException {
-        double asked = recipe.pruning().sparsity().fraction();
-        var found = store.allotment();
-        if (found.isEmpty()) {
+        if (store.allotment().isEmpty()) {
             listener.step("counting outliers of the dense model");
-            store.commit(Allotment.byOutliers(survey.run(ids), owl.lambda(), asked));
         }
-        var allotment = store.allotment().orElseThrow();
-        allotment.notes().forEach(this::warn);
-        var blocks = new HashMap<Integer, Sparsity>();
-        allotment
-                .shares()
-                .forEach(
-                        share ->
-                                blocks.put(
-                                        share.block(), new Sparsity.Unstructured(share.ratio())));
-        var layers = new HashMap<String, Sparsity>();
-        double removed = 0;
-        double weights = 0;
-        for (var layer : plan.layers()) {
-            var sparsity = blocks.get(layer.block());
-            layers.put(layer.name(), sparsity);
-            double size = (double) layer.rows() * layer.columns();
-            removed += size * sparsity.fraction();
-            weights += size;
-        }
-        if (Math.abs(removed / weights - asked) > UNEVEN) {
-            warn(
-                    "owl counts every block once, and these are of different sizes: %.4f of the weights is removed, not %s"
-                            .formatted(removed / weights, asked));
-        }
-        return new Shared(layers::get, survey.timings());
+        var survey =
+                new OutlierSurvey(
+                        model,
+                        owl,
+                        driverSettings(store),
+                        workers,
+                        event -> {
+                            events.write(event, false);
+                            listener.pruning(event);
+                        });
+        var shares =
+                Shares.byOutliers(
+                        owl,
+                        sparsity.fraction(),
+                        survey,
+                        read.texts().calibration(),
+                        plan.layers(),
+                        store);
+        shares.notes().forEach(this::warn);
+        return shares;
     }
 
     /// Writes the output folder, layer by layer from the store.
@@ -562,16 +509,10 @@ public final class PruningRun implements AutoCloseable {
     private Map<String, Long> verify(Path partial, Pruned pruned, RunTexts.Read read)
             throws IOException {
         var meant = new LinkedHashMap<String, LayerReport>();
-        pruned.last().forEach(report -> meant.put(report.name(), report));
+        pruned.story().last().forEach(report -> meant.put(report.name(), report));
         var zeros = new LinkedHashMap<String, Long>();
-        try (var written = Model.open(partial)) {
-            if (written.checkpoint().parameters() != model.checkpoint().parameters()) {
-                throw new VerificationException(
-                        "the output has %,d weights, the model %,d"
-                                .formatted(
-                                        written.checkpoint().parameters(),
-                                        model.checkpoint().parameters()));
-            }
+        try (var reopened = WrittenModel.open(partial, model)) {
+            var written = reopened.model();
             for (var entry : written.checkpoint().prunable()) {
                 var report = meant.get(entry.module());
                 if (report == null) {
@@ -590,11 +531,7 @@ public final class PruningRun implements AutoCloseable {
                     zeros.put(entry.module(), mask.pruned());
                 }
             }
-            int[] ids = read.first().orElseGet(() -> new int[] {0, 1, 2, 3});
-            ids = Arrays.copyOf(ids, Math.min(ids.length, VERIFIED_TOKENS));
-            if (!written.forward(ids, Compute.FLOAT32).isFinite()) {
-                throw new VerificationException("the logits of the output are not finite");
-            }
+            reopened.requireFinite(read.first().orElseGet(() -> new int[] {0, 1, 2, 3}));
         }
         return zeros;
     }
@@ -663,8 +600,7 @@ public final class PruningRun implements AutoCloseable {
             RunRecord.Seconds seconds)
             throws IOException {
         var pruning = recipe.pruning();
-        var checkpoint = model.checkpoint();
-        warnings.addAll(notes(result.layers()));
+        warnings.addAll(result.story().notes());
         long pruned = plan.layers().stream().mapToLong(l -> l.rows() * l.columns()).sum();
         long removed = zeros.values().stream().mapToLong(n -> n).sum();
         var values = new LinkedHashMap<String, String>();
@@ -674,14 +610,7 @@ public final class PruningRun implements AutoCloseable {
                 version,
                 command,
                 Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),
-                new RunRecord.ModelFacts(
-                        recipe.model().toString(),
-                        model.config().architecture(),
-                        checkpoint.storage(),
-                        checkpoint.parameters(),
-                        checkpoint.prunableParameters(),
-                        checkpoint.bytes(),
-                        weightsHash),
+                RunRecord.ModelFacts.of(recipe.model(), model, weightsHash),
                 new RunRecord.MethodFacts(
                         pruning.method(),
                         values,
@@ -692,7 +621,7 @@ public final class PruningRun implements AutoCloseable {
                 pruning.seed(),
                 read.facts(recipe.calibration()),
                 read.domainFacts(),
-                layers(result.layers(), result.pass()),
+                result.story().facts(),
                 (double) removed / pruned,
                 EvaluationRun.facts(outcomes),
                 samples,
@@ -704,77 +633,15 @@ public final class PruningRun implements AutoCloseable {
                 List.copyOf(warnings));
     }
 
-    /// What layers had to say; what many say is one line, for each has it in its own entry.
-    static List<String> notes(List<LayerReport> layers) {
-        var byNote = new LinkedHashMap<String, List<String>>();
-        for (var layer : layers) {
-            for (String note : layer.notes()) {
-                byNote.computeIfAbsent(note, _ -> new ArrayList<>()).add(layer.name());
-            }
-        }
-        var lines = new ArrayList<String>();
-        byNote.forEach(
-                (note, names) -> {
-                    if (names.size() <= SINGLY) {
-                        names.forEach(name -> lines.add(name + ": " + note));
-                    } else {
-                        lines.add(
-                                "%d layers, the first %s: %s"
-                                        .formatted(names.size(), names.getFirst(), note));
-                    }
-                });
-        return lines;
-    }
-
     private static RunRecord.ControlFacts facts(Controlled controlled) {
         var errors = new LinkedHashMap<String, Double>();
-        controlled.pruned().last().forEach(l -> errors.put(l.name(), l.relativeError()));
+        controlled.pruned().story().last().forEach(l -> errors.put(l.name(), l.relativeError()));
         return new RunRecord.ControlFacts(
                 controlled.control().name(),
                 controlled.control().summary(),
                 errors.values().stream().mapToDouble(e -> e).average().orElseThrow(),
                 errors,
                 controlled.seconds());
-    }
-
-    /// One entry for each layer, in the order of the model: what the last step of the pass that
-    /// holds the result left of it, the time and the notes of all.
-    static List<RunRecord.LayerFacts> layers(List<LayerReport> reports, int pass) {
-        var layers = new LinkedHashMap<String, List<LayerReport>>();
-        for (var report : reports) {
-            layers.computeIfAbsent(report.name(), _ -> new ArrayList<>()).add(report);
-        }
-        return layers.values().stream().map(steps -> facts(steps, pass)).toList();
-    }
-
-    private static RunRecord.LayerFacts facts(List<LayerReport> reports, int pass) {
-        var steps = new ArrayList<RunRecord.StepFacts>();
-        var counts = new LinkedHashMap<String, long[]>();
-        counts.put("dense", reports.getFirst().before().counts());
-        for (var report : reports) {
-            String name = "%d %s".formatted(steps.size() + 1, report.label());
-            steps.add(
-                    new RunRecord.StepFacts(
-                            name,
-                            report.relativeError(),
-                            report.heldOutError(),
-                            report.sparsity(),
-                            report.seconds(),
-                            report.maskMoved()));
-            counts.put(name, report.after().counts());
-        }
-        var last = reports.stream().filter(r -> r.pass() == pass).toList().getLast();
-        return new RunRecord.LayerFacts(
-                last.name(),
-                last.rows(),
-                last.columns(),
-                last.sparsity(),
-                last.relativeError(),
-                lower(last.error()),
-                reports.stream().mapToDouble(LayerReport::seconds).sum(),
-                reports.stream().flatMap(report -> report.notes().stream()).toList(),
-                List.copyOf(steps),
-                new RunRecord.Histogram(reports.getFirst().before().bound(), counts));
     }
 
     /// The output as it is, and with one bit per weight and the non-zeros alone.

@@ -7,7 +7,6 @@ import dev.pollard.data.Source;
 import dev.pollard.data.TokenWindows;
 import dev.pollard.eval.Perplexity;
 import dev.pollard.eval.PerplexityCache;
-import dev.pollard.model.Compute;
 import dev.pollard.model.Model;
 import dev.pollard.model.ModelWriter;
 import dev.pollard.model.Parameters;
@@ -44,7 +43,6 @@ import java.util.stream.IntStream;
 /// As with [PruningRun], what can be found wrong beforehand is found by [#prepare], an output
 /// folder that exists is complete, and what is unfinished lies in the work folder.
 public final class RecoveryRun implements AutoCloseable {
-    private static final int VERIFIED_TOKENS = 64;
     private static final double CHECKPOINT_SECONDS = 120;
 
     /// PyTorch's, but for the decay: there is nothing to hold down in some hundred steps.
@@ -320,14 +318,8 @@ public final class RecoveryRun implements AutoCloseable {
             throws IOException {
         long weights = 0;
         long zerosAfter = 0;
-        try (var written = Model.open(destination.partial())) {
-            if (written.checkpoint().parameters() != model.checkpoint().parameters()) {
-                throw new VerificationException(
-                        "the output has %,d weights, the model %,d"
-                                .formatted(
-                                        written.checkpoint().parameters(),
-                                        model.checkpoint().parameters()));
-            }
+        try (var reopened = WrittenModel.open(destination.partial(), model)) {
+            var written = reopened.model();
             var after =
                     written.checkpoint().prunable().stream()
                             .collect(Collectors.toMap(Checkpoint.Entry::module, entry -> entry));
@@ -343,11 +335,7 @@ public final class RecoveryRun implements AutoCloseable {
                     zerosAfter += Mask.ofNonZero(trained).pruned();
                 }
             }
-            int[] ids = windows.get(0);
-            ids = Arrays.copyOf(ids, Math.min(ids.length, VERIFIED_TOKENS));
-            if (!written.forward(ids, Compute.FLOAT32).isFinite()) {
-                throw new VerificationException("the logits of the output are not finite");
-            }
+            reopened.requireFinite(windows.get(0));
         }
         return new RecoveryRecord.ZeroFacts(
                 plan.layers().size(),
@@ -388,21 +376,13 @@ public final class RecoveryRun implements AutoCloseable {
             RecoveryRecord.ZeroFacts zeros,
             List<EvaluationRun.Outcome> outcomes,
             RecoveryRecord.Seconds seconds) {
-        var checkpoint = model.checkpoint();
         int trained = trainedWindows(windows.count()).size();
         return new RecoveryRecord(
                 1,
                 version,
                 command,
                 Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),
-                new RunRecord.ModelFacts(
-                        recipe.model().toString(),
-                        model.config().architecture(),
-                        checkpoint.storage(),
-                        checkpoint.parameters(),
-                        checkpoint.prunableParameters(),
-                        checkpoint.bytes(),
-                        weightsHash),
+                RunRecord.ModelFacts.of(recipe.model(), model, weightsHash),
                 recipe.method(),
                 settings(schedule),
                 new RecoveryRecord.DataFacts(

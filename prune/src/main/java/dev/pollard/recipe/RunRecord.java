@@ -7,6 +7,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.PropertyNamingStrategies;
 import com.fasterxml.jackson.databind.SerializationFeature;
 import com.fasterxml.jackson.databind.json.JsonMapper;
+import dev.pollard.model.Model;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
@@ -58,7 +59,21 @@ public record RunRecord(
             long parameters,
             long prunable,
             long bytes,
-            String sha256) {}
+            String sha256) {
+        /// @param path as the user wrote it
+        /// @param sha256 of its weights
+        static ModelFacts of(Path path, Model model, String sha256) {
+            var checkpoint = model.checkpoint();
+            return new ModelFacts(
+                    path.toString(),
+                    model.config().architecture(),
+                    checkpoint.storage(),
+                    checkpoint.parameters(),
+                    checkpoint.prunableParameters(),
+                    checkpoint.bytes(),
+                    sha256);
+        }
+    }
 
     /// @param settings all of them, defaults included
     /// @param inputs whose activations the layers saw

@@ -366,7 +366,7 @@ class PruningRunTest {
         var first = step("h.0.a", 0, 0.5, 0.3, "damped");
         var other = step("h.0.b", 0, 0.5, 0.2, "");
         var second = step("h.0.a", 1, 0.25, 0.1, "again");
-        var layers = PruningRun.layers(List.of(first, other, second), 0);
+        var layers = new LayerStory(List.of(first, other, second), 0).facts();
         assertEquals(
                 List.of("h.0.a", "h.0.b"),
                 layers.stream().map(RunRecord.LayerFacts::name).toList());
