@@ -1,5 +1,7 @@
+import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.pollard.recipe.RunRecord;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 
 /// Prints what several `report.json` measured, and what the runs took, as one Markdown table.
@@ -27,5 +29,26 @@ void main(String[] reports) throws IOException {
             IO.println(dense + " | | |");
         }
         IO.println(row);
+        recovered(Path.of(report).getParent().getParent());
     }
+}
+
+/// The same after adapters were trained, if they were.
+void recovered(Path run) throws IOException {
+    Path file = run.resolveSibling(run.getFileName() + "-lora").resolve("pollard/finetune.json");
+    if (!Files.exists(file)) {
+        return;
+    }
+    var record = new ObjectMapper().readTree(file.toFile());
+    var row = new StringBuilder("| %s + LoRA |".formatted(run.getFileName()));
+    for (var e : record.get("evaluations")) {
+        String form = e.get("metric").asText().startsWith("perplexity") ? " %.2f |" : " %.4f |";
+        row.append(form.formatted(e.get("after").asDouble()));
+    }
+    row.append(
+            " | %.0f | %d |"
+                    .formatted(
+                            record.at("/seconds/train").asDouble(),
+                            record.get("peak_rss_bytes").asLong() >> 20));
+    IO.println(row);
 }

@@ -7,48 +7,63 @@
 #   bench/dpruner.sh OUT                                      all of it: many hours on 2 cores
 #   DOMAINS=health RATIOS=0.5 ROWS="magnitude dual" bench/dpruner.sh OUT
 #   SEED=1 WINDOWS=32 bench/dpruner.sh OUT
+#   QUESTIONS=1 LORA=256 bench/dpruner.sh OUT                  the domain's questions too, and adapters trained on 256 sequences after every run
+#   SET=sapling bench/dpruner.sh OUT                          on the model and the texts of this repository: seconds a run
 set -euo pipefail
 cd "$(dirname "$0")/.."
 shared=${SHARED:-../shared}
 out=${1:?where the runs go}
 mkdir -p "$out"
-model=${MODEL:-$shared/models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf}
+case ${SET:-smollm2} in
+  smollm2) model=$shared/models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf length=${LENGTH:-512} window=512 ;;
+  sapling) model=saplings/sapling length=${LENGTH:-256} window=256 ;;
+esac
 seed=${SEED:-0}
-length=${LENGTH:-512}
 java=java # Java 25, as Pollard runs on
 for jdk in /usr/lib/jvm/*25* "${JAVA_HOME:-}"; do
   [ -f "$jdk/release" ] && grep -q '^JAVA_VERSION="25' "$jdk/release" && java=$jdk/bin/java
 done
 [ -n "${POLLARD:-}" ] || ./pollard --version >/dev/null # builds
 texts=$out/texts
-[ -f "$texts/contracts-heldout.jsonl" ] ||
+[ "${SET:-smollm2}" = sapling ] || [ -f "$texts/contracts-heldout.jsonl" ] ||
   "$java" -cp 'cli/target/lib/*' bench/DomainTexts.java "$shared/data/healthcare" "$shared/data/legal" "$texts"
 
 run() { # DOMAIN RATIO ROW ARGUMENTS…
   local domain=$1 ratio=$2 row=$3
   shift 3
-  local name=$domain-$ratio-seed$seed-$row questions held
-  case $domain in
-    health) questions=pubmedqa held=$texts/pubmedqa-heldout.jsonl:CONTEXTS ;;
-    legal) questions=mmlu_professional_law held=$texts/contracts-heldout.jsonl:text ;;
-  esac
-  [ -f "$out/$name/pollard/report.json" ] || "${POLLARD:-./pollard}" run "$model" -o "$out/$name" --overwrite \
+  local name=$domain-$ratio-seed$seed-$row measured=(--task-data "$shared/data" --eval-length "$window" --eval-limit "${WINDOWS:-64}")
+  for text in "${held[@]}"; do measured+=(--eval "$text"); done
+  [ -z "${QUESTIONS:-}" ] || measured+=(--eval "$questions")
+  [ -f "$out/$name/pollard/report.json" ] && { [ -z "${LORA:-}" ] || [ -f "$out/$name-lora/pollard/finetune.json" ]; } && return
+  "${POLLARD:-./pollard}" run "$model" -o "$out/$name" --overwrite \
     --dtype float32 --sparsity "$ratio" --compute "${COMPUTE:-bf16}" --seed "$seed" --calib-length "$length" "$@" \
-    --eval "perplexity:$held" --eval "perplexity:rows:$shared/data/wikitext2/wiki.test.raw.gz" \
-    --eval "perplexity:$shared/data/c4-sample/c4-en-part2.jsonl.gz:text" ${QUESTIONS:+--eval "$questions"} \
-    --task-data "$shared/data" --eval-length "$length" --eval-limit "${WINDOWS:-64}" --no-progress -q
-  rm -f "$out/$name"/*.safetensors # the report is what is wanted
+    "${measured[@]}" --no-progress -q
+  [ -z "${LORA:-}" ] || "${POLLARD:-./pollard}" finetune "$out/$name" -o "$out/$name-lora" --overwrite \
+    --data "$fit" --data "$open" --samples "$LORA" --length "$length" --compute "${COMPUTE:-bf16}" --seed "$seed" \
+    "${measured[@]}" --no-progress -q
+  rm -f "$out/$name"{,-lora}/*.safetensors # the reports are what is wanted
 }
 
 for domain in ${DOMAINS:-health legal}; do
-  for ratio in ${RATIOS:-0.5 0.3}; do
-    general=(--calib "$shared/data/c4-sample/c4-en-part1.jsonl.gz:text" --calib-samples 32)
+  if [ "${SET:-smollm2}" = sapling ]; then
+    texts=saplings/texts
+    open=$texts/everyday-calibration.jsonl:text fit=$texts/$domain-domain.jsonl:text questions=choice:$texts/$domain-questions.jsonl
+    held=("perplexity:$texts/$domain-held-out.jsonl:text" "perplexity:$texts/everyday-held-out.jsonl:text")
+  else
+    open=$shared/data/c4-sample/c4-en-part1.jsonl.gz:text
+    held=("perplexity:rows:$shared/data/wikitext2/wiki.test.raw.gz" "perplexity:$shared/data/c4-sample/c4-en-part2.jsonl.gz:text")
     case $domain in
-      health) fit=$texts/pubmedqa-fit.jsonl:'{CONTEXTS|lines}
+      health)
+        held=("perplexity:$texts/pubmedqa-heldout.jsonl:CONTEXTS" "${held[@]}") questions=pubmedqa
+        fit=$texts/pubmedqa-fit.jsonl:'{CONTEXTS|lines}
 Question: {QUESTION}
-Answer: {final_decision}. {LONG_ANSWER}' ;;
-      legal) fit=$texts/contracts-fit.jsonl:text ;;
+Answer: {final_decision}. {LONG_ANSWER}'
+        ;;
+      legal) held=("perplexity:$texts/contracts-heldout.jsonl:text" "${held[@]}") questions=mmlu_professional_law fit=$texts/contracts-fit.jsonl:text ;;
     esac
+  fi
+  for ratio in ${RATIOS:-0.5 0.3}; do
+    general=(--calib "$open" --calib-samples 32)
     own=(--calib "$fit" --calib-samples 32)
     text=(--domain "$domain=$fit" --domain-samples "${SAMPLES:-128}" --gradients "$out/gradients")
     short=(--domain-length 256)
