@@ -49,6 +49,6 @@ void recovered(Path run) throws IOException {
             " | %.0f | %d |"
                     .formatted(
                             record.at("/seconds/train").asDouble(),
-                            record.get("peak_rss_bytes").asLong() >> 20));
+                            record.path("peak_rss_bytes").asLong() >> 20));
     IO.println(row);
 }

@@ -2,7 +2,7 @@
 # D-Pruner against what else prunes for a domain, two domains: perplexity on text of the domain that nothing was pruned with,
 # on WikiText-2 and on other C4 text, and answers to the domain's questions. Prints one table.
 # Runs whose report exists are not run again, so that it can be stopped and started. Runs of one domain, seed and length share its
-# gradients, 0.9 GB in OUT/gradients for SmolLM2-135M.
+# gradients, 0.9 GB in OUT/gradients for SmolLM2-135M. An OUT for every SET and LENGTH.
 #
 #   bench/dpruner.sh OUT                                      all of it: many hours on 2 cores
 #   DOMAINS=health RATIOS=0.5 ROWS="magnitude dual" bench/dpruner.sh OUT
@@ -15,8 +15,9 @@ shared=${SHARED:-../shared}
 out=${1:?where the runs go}
 mkdir -p "$out"
 case ${SET:-smollm2} in
-  smollm2) model=$shared/models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf length=${LENGTH:-512} window=512 ;;
-  sapling) model=saplings/sapling length=${LENGTH:-256} window=256 ;;
+  smollm2) model=${MODEL:-$shared/models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf} length=${LENGTH:-512} window=512 ;;
+  sapling) model=${MODEL:-saplings/sapling} length=${LENGTH:-256} window=256 ;;
+  *) echo "SET is smollm2 or sapling" >&2; exit 2 ;;
 esac
 seed=${SEED:-0}
 java=java # Java 25, as Pollard runs on
@@ -32,9 +33,10 @@ run() { # DOMAIN RATIO ROW ARGUMENTS…
   local domain=$1 ratio=$2 row=$3
   shift 3
   local name=$domain-$ratio-seed$seed-$row measured=(--task-data "$shared/data" --eval-length "$window" --eval-limit "${WINDOWS:-64}")
-  for text in "${held[@]}"; do measured+=(--eval "$text"); done
+  local held_text
+  for held_text in "${held[@]}"; do measured+=(--eval "$held_text"); done
   [ -z "${QUESTIONS:-}" ] || measured+=(--eval "$questions")
-  [ -f "$out/$name/pollard/report.json" ] && { [ -z "${LORA:-}" ] || [ -f "$out/$name-lora/pollard/finetune.json" ]; } && return
+  if [ -f "$out/$name/pollard/report.json" ] && { [ -z "${LORA:-}" ] || [ -f "$out/$name-lora/pollard/finetune.json" ]; }; then return; fi
   "${POLLARD:-./pollard}" run "$model" -o "$out/$name" --overwrite \
     --dtype float32 --sparsity "$ratio" --compute "${COMPUTE:-bf16}" --seed "$seed" --calib-length "$length" "$@" \
     "${measured[@]}" --no-progress -q

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# How fast a training step is, and which share of the arithmetic rate that libtorch reaches on the
-# products of the same shapes alone. Weights and ids are drawn; nothing is read or written.
+# How fast a training step is beside libtorch's own forward and backward of the same model, and
+# beside the products of its linear layers alone. Weights and ids are drawn; nothing is read or written.
 #
 #   bench/training.sh                                        sapling, float32: half a minute on 2 cores
+#   RECIPE=bench/opt-125m-blocks.yaml bench/training.sh      blocks of OPT-125M, 2,048 tokens
 #   RECIPE=saplings/recipes/sapling-opt.yaml COMPUTE=bf16 SECONDS_LONG=20 bench/training.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -243,7 +243,8 @@ final class RunCommand implements Callable<Integer> {
             order = 26,
             paramLabel = "FOLDER",
             description =
-                    "Leave the gradients of the domains there for other runs, and take those that a"
+                    "Leave the gradients of the domains (without one, of the calibration text) there"
+                            + " for other runs, and take those that a"
                             + " run of the same model and text left: ratios, scores and penalties are"
                             + " then compared in a fraction of the time. 8 bytes for every weight to"
                             + " prune and domain. Default: none are kept")

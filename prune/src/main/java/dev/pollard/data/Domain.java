@@ -2,10 +2,11 @@ package dev.pollard.data;
 
 import dev.pollard.tokenizer.Tokenizer;
 import java.io.IOException;
-import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Optional;
+import java.util.SequencedMap;
 import java.util.regex.Pattern;
 
 /// What a model shall serve, as a user names it on the command line:
@@ -28,11 +29,6 @@ public record Domain(String name, Source source, double weight) {
                     "domain '%s' of weight %s: give a number above 0".formatted(name, weight));
         }
     }
-
-    /// Windows of a domain.
-    ///
-    /// @param share of the domain's weight in that of all
-    public record Sample(Domain domain, double share, TokenWindows windows) {}
 
     /// Reads what a user wrote. What follows the last `@` is a weight if it is a number, unless
     /// there is a file of that whole name; else the weight is 1.
@@ -66,12 +62,12 @@ public record Domain(String name, Source source, double weight) {
     /// @param seed the same seed draws the same windows
     /// @param tokenizer may be empty if all sources are token ids
     /// @param vocabulary size of the model's: ids must be below
-    /// @return one for each of `domains`, in order; shares add up to 1
+    /// @return those of each of `domains`, in order
     /// @throws IllegalArgumentException if there is no domain, two have one name, or one holds less
     ///     than it must give
     /// @throws dev.pollard.format.MalformedFileException if a file is empty or breaks its format
     /// @throws java.nio.file.NoSuchFileException if a file is missing
-    public static List<Sample> sample(
+    public static SequencedMap<Domain, TokenWindows> sample(
             List<Domain> domains,
             int samples,
             int length,
@@ -89,8 +85,7 @@ public record Domain(String name, Source source, double weight) {
                         "two domains are named '%s'".formatted(domain.name));
             }
         }
-        double total = domains.stream().mapToDouble(Domain::weight).sum();
-        var drawn = new ArrayList<Sample>();
+        var drawn = new LinkedHashMap<Domain, TokenWindows>();
         for (var domain : domains) {
             var calibration =
                     new Calibration(
@@ -99,13 +94,9 @@ public record Domain(String name, Source source, double weight) {
                             length,
                             Sampling.RANDOM,
                             seed ^ domain.name.hashCode());
-            drawn.add(
-                    new Sample(
-                            domain,
-                            domain.weight / total,
-                            calibration.read(tokenizer, vocabulary)));
+            drawn.put(domain, calibration.read(tokenizer, vocabulary));
         }
-        return List.copyOf(drawn);
+        return drawn;
     }
 
     /// As the user wrote it.

@@ -146,11 +146,14 @@ final class Attention {
         if (rows.isSequence()) {
             return kernel.attend(query, key, value);
         }
+        Tensor queries = query.branching();
+        Tensor keys = key.branching();
+        Tensor values = value.branching();
         var outputs = new ArrayList<Tensor>();
         for (var segment : rows.segments()) {
             try (var scope = Scope.open()) {
-                Tensor k = Rows.seen(segment, key); // [kv heads, seen, width]
-                Tensor v = Rows.seen(segment, value); // [kv heads, seen, width]
+                Tensor k = Rows.seen(segment, keys); // [kv heads, seen, width]
+                Tensor v = Rows.seen(segment, values); // [kv heads, seen, width]
                 var before = segment.before();
                 var kept = segment.kept();
                 if (kept != null) {
@@ -167,7 +170,7 @@ final class Attention {
                     k = Tensor.cat(1, before.keys(), k);
                     v = Tensor.cat(1, before.values(), v);
                 }
-                Tensor q = query.narrow(1, segment.row(), segment.length());
+                Tensor q = queries.narrow(1, segment.row(), segment.length());
                 outputs.add(scope.release(kernel.attend(q, k, v)));
             }
         }

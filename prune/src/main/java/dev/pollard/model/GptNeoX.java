@@ -82,8 +82,8 @@ final class GptNeoX implements Decoder {
         private Tensor attend(Tensor x, Rows rows, Tap tap) {
             try (var scope = Scope.open()) {
                 int width = config.headWidth();
-                Tensor qkv = // [heads, time, 3 · width]
-                        Attention.split(queryKeyValue.forward(x, tap), config.heads(), 3 * width);
+                Tensor all = queryKeyValue.forward(x, tap).branching(); // [time, heads · 3 · width]
+                Tensor qkv = Attention.split(all, config.heads(), 3 * width);
                 Tensor q = rotary.turn(qkv.narrow(2, 0, width), rows); // [heads, time, width]
                 Tensor k = rotary.turn(qkv.narrow(2, width, width), rows);
                 Tensor v = qkv.narrow(2, 2L * width, width);

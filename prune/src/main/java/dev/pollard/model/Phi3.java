@@ -85,7 +85,7 @@ final class Phi3 implements Decoder {
                 int width = heads.width();
                 int q = heads.queryRows();
                 int kv = heads.keyValueRows();
-                Tensor qkv = queryKeyValue.forward(x, tap); // [time, q + 2 kv]
+                Tensor qkv = queryKeyValue.forward(x, tap).branching(); // [time, q + 2 kv]
                 Tensor queries = Attention.split(qkv.narrow(1, 0, q), heads.query(), width);
                 Tensor keys = Attention.split(qkv.narrow(1, q, kv), heads.keyValue(), width);
                 Tensor values = Attention.split(qkv.narrow(1, q + kv, kv), heads.keyValue(), width);

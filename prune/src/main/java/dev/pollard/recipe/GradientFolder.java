@@ -2,10 +2,12 @@ package dev.pollard.recipe;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
-import java.nio.file.FileAlreadyExistsException;
+import java.nio.channels.FileChannel;
+import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
+import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
@@ -53,17 +55,18 @@ final class GradientFolder {
 
     /// Lets a run begin behind the pass that takes the gradients, if they are here.
     ///
-    /// @return whether they are
+    /// @return whether the run got any
     boolean lend(WorkFolder store, int pass, List<Integer> blocks) throws IOException {
-        if (!Files.exists(folder.resolve(MANIFEST))) {
-            return false;
-        }
-        for (int block : blocks) {
-            if (!store.isCommitted(pass, block)) {
-                link(file(folder, block), store.file(pass, block));
+        boolean lent = false;
+        if (Files.exists(folder.resolve(MANIFEST))) {
+            for (int block : blocks) {
+                if (!store.isCommitted(pass, block)) {
+                    link(file(folder, block), store.file(pass, block));
+                    lent = true;
+                }
             }
         }
-        return true;
+        return lent;
     }
 
     /// Keeps what the pass found, unless it is here.
@@ -73,16 +76,27 @@ final class GradientFolder {
         }
         Files.createDirectories(folder.getParent());
         Path partial =
-                Files.createTempDirectory(
-                        folder.getParent(), "." + folder.getFileName() + ".partial-");
+                folder.resolveSibling(
+                        ".%s.partial-%d"
+                                .formatted(folder.getFileName(), ProcessHandle.current().pid()));
+        Folders.delete(partial);
+        Files.createDirectory(partial);
         try {
             for (int block : blocks) {
                 link(store.file(pass, block), file(partial, block));
             }
-            Files.write(partial.resolve(MANIFEST), manifest);
+            Files.write(
+                    partial.resolve(MANIFEST),
+                    manifest,
+                    StandardOpenOption.CREATE_NEW,
+                    StandardOpenOption.WRITE,
+                    StandardOpenOption.SYNC);
             Files.move(partial, folder, StandardCopyOption.ATOMIC_MOVE);
-        } catch (FileAlreadyExistsException _) {
-            // Another run was faster: its gradients are the same.
+        } catch (FileSystemException e) {
+            boolean another = Files.exists(folder.resolve(MANIFEST)); // was faster: the same
+            if (!another) {
+                throw e;
+            }
         } finally {
             Folders.delete(partial);
         }
@@ -99,6 +113,9 @@ final class GradientFolder {
         } catch (UnsupportedOperationException | IOException _) { // another disk, say
             Path partial = to.resolveSibling("." + to.getFileName() + ".copy.part");
             Files.copy(from, partial, StandardCopyOption.REPLACE_EXISTING);
+            try (var copied = FileChannel.open(partial, StandardOpenOption.WRITE)) {
+                copied.force(true);
+            }
             Files.move(partial, to, StandardCopyOption.ATOMIC_MOVE);
         }
     }

@@ -18,6 +18,7 @@ import dev.pollard.prune.StoredDecoder;
 import dev.pollard.prune.Timings;
 import dev.pollard.prune.method.Methods;
 import dev.pollard.prune.method.Settings;
+import dev.pollard.tensor.Engine;
 import dev.pollard.tensor.Scope;
 import dev.pollard.tensor.Workers;
 import java.io.IOException;
@@ -202,9 +203,7 @@ public final class PruningRun implements AutoCloseable {
                                     events.write(event, false);
                                     listener.pruning(event);
                                 });
-                if (gradients.isPresent()) {
-                    gradients.get().keep(store, gradientPass(), blocks());
-                }
+                leave(gradients, store);
                 var controlled = Optional.<Controlled>empty();
                 if (control.isPresent()) {
                     controlled =
@@ -308,15 +307,22 @@ public final class PruningRun implements AutoCloseable {
         if (folder.isEmpty()) {
             return Optional.empty();
         }
-        boolean plain =
-                Driver.domainPass(method).map(pass -> pass.tuning().isEmpty()).orElse(false);
-        if (!plain) {
-            warn("no gradients are left for other runs: those of this one are of no use to them");
+        var pass = Driver.domainPass(method);
+        if (pass.isEmpty() || pass.get().tuning().isPresent()) {
+            warn(
+                    "no gradients are left in %s: %s"
+                            .formatted(
+                                    folder.get(),
+                                    pass.isEmpty()
+                                            ? "this run takes none"
+                                            : "after tuning they are of no use to other runs"));
             return Optional.empty();
         }
         var pruning = recipe.pruning();
         var identity = new LinkedHashMap<String, String>();
         identity.put("pollard", version);
+        identity.put("libtorch", Engine.version());
+        identity.put("processor", Machine.processor());
         identity.put("weights", weightsHash);
         identity.put("include", pruning.include().map(Object::toString).orElse(""));
         identity.put("exclude", pruning.exclude().map(Object::toString).orElse(""));
@@ -330,6 +336,17 @@ public final class PruningRun implements AutoCloseable {
             warn(
                     "gradients are those that an earlier run left in %s; their time is not counted here"
                             .formatted(gradients.get().path()));
+        }
+    }
+
+    /// A disk that is full must not cost a pruning that is done.
+    private void leave(Optional<GradientFolder> gradients, WorkFolder store) {
+        if (gradients.isPresent()) {
+            try {
+                gradients.get().keep(store, gradientPass(), blocks());
+            } catch (IOException e) {
+                warn("no gradients are left in %s: %s".formatted(gradients.get().path(), e));
+            }
         }
     }
 

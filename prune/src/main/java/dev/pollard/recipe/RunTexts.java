@@ -204,9 +204,14 @@ final class RunTexts {
         SequencedMap<String, String> gradientIdentity() {
             var identity = new LinkedHashMap<String, String>(domainIdentity());
             if (identity.isEmpty()) {
-                calibration.ifPresent(windows -> identity.put("calibration", windows.sha256()));
+                calibration.ifPresent(windows -> identity.put("calibration", windows(windows)));
             }
             return identity;
+        }
+
+        /// The hash is of the ids alone.
+        private static String windows(TokenWindows windows) {
+            return "%s in windows of %d".formatted(windows.sha256(), windows.length());
         }
 
         private Map<String, String> domainIdentity() {
@@ -216,7 +221,7 @@ final class RunTexts {
                             identity.put(
                                     "domain " + domain.name(),
                                     "%s of weight %s"
-                                            .formatted(windows.sha256(), domain.weight())));
+                                            .formatted(windows(windows), domain.weight())));
             return identity;
         }
 
@@ -265,7 +270,7 @@ final class RunTexts {
     }
 
     Read read(Model model, RunListener listener) throws IOException {
-        var windows = new LinkedHashMap<Domain, TokenWindows>();
+        SequencedMap<Domain, TokenWindows> windows = new LinkedHashMap<>();
         Optional<TokenWindows> calibrated = Optional.empty();
         if (!calibration.isEmpty() && needsCalibration()) {
             listener.step("reading calibration text");
@@ -282,14 +287,14 @@ final class RunTexts {
         }
         if (!domains.isEmpty()) {
             listener.step("reading text of " + (domains.size() == 1 ? "the domain" : "domains"));
-            Domain.sample(
+            windows =
+                    Domain.sample(
                             domains,
                             recipe.domains().samples(),
                             domainLength,
                             recipe.pruning().seed(),
                             model.tokenizer(),
-                            model.config().vocabularySize())
-                    .forEach(sample -> windows.put(sample.domain(), sample.windows()));
+                            model.config().vocabularySize());
         }
         return new Read(calibrated, windows);
     }

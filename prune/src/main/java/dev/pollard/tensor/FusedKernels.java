@@ -8,9 +8,9 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
-/// Element-wise steps of a decoder block, each in one pass over memory where torch takes three to
-/// six and a temporary for every one. For contiguous float32 that needs no gradient; results
-/// differ from torch's in the last bits.
+/// Norms, gates, rotations, softmax and the loss, and their ways back, each in one to three passes
+/// over memory where torch takes up to six and a temporary for every one. For contiguous float32;
+/// results differ from torch's in the last bits.
 final class FusedKernels {
     private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
     private static final int LANES = SPECIES.length();

@@ -171,22 +171,26 @@ public final class Tape implements AutoCloseable {
         }
 
         /// Through a stretch of libtorch.
+        /// What was recorded of it is freed on the way.
         void back(List<Tensor> ends, List<Tensor> gradients) {
-            var found =
-                    torch.grad(
-                            vector(ends),
-                            vector(leaves),
-                            vector(gradients),
-                            new BoolOptional(true), // another stretch may lead through the same
-                            false,
-                            true);
-            for (int i = 0; i < leaves.size(); i++) {
-                var g = found.get(i);
-                if (g.defined()) {
-                    // What the vector holds dies with it; the copy shares the numbers.
-                    Tensor gradient = Tensor.sharing(g);
-                    Tensor before = sums.get(i);
-                    sums.set(i, before == null ? gradient : before.add(gradient));
+            try (var scope = Scope.open()) {
+                var found =
+                        torch.grad(
+                                vector(ends),
+                                vector(leaves),
+                                vector(gradients),
+                                new BoolOptional(),
+                                false,
+                                true);
+                for (int i = 0; i < leaves.size(); i++) {
+                    var g = found.get(i);
+                    if (g.defined()) {
+                        // What the vector holds dies with it; the copy shares the numbers.
+                        Tensor gradient = Tensor.sharing(g);
+                        Tensor before = sums.get(i);
+                        sums.set(
+                                i, scope.release(before == null ? gradient : before.add(gradient)));
+                    }
                 }
             }
         }

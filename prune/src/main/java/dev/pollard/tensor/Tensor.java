@@ -5,6 +5,7 @@ import static org.bytedeco.pytorch.global.torch.ScalarType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.List;
 import org.bytedeco.javacpp.DoublePointer;
 import org.bytedeco.javacpp.FloatPointer;
 import org.bytedeco.javacpp.Pointer;
@@ -733,6 +734,16 @@ public final class Tensor implements AutoCloseable {
                 FusedKernels.crossEntropy(
                         logits.segment(), ids, gradient.segment(), Math.toIntExact(size(1)));
         return new CrossEntropy(loss, gradient);
+    }
+
+    /// The same tensor, several of whose parts go ways of their own: the gradients of all parts add
+    /// up before they go back together. Without, what made this would be gone back through once
+    /// for each of the ways.
+    public Tensor branching() {
+        var tape = Tape.recording();
+        return tape == null || !needsGradient() || t.is_leaf()
+                ? this
+                : tape.enter(detach(), List.of(this), List::of);
     }
 
     /// The same values, cut off from the computation that made them.

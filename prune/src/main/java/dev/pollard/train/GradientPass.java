@@ -134,8 +134,9 @@ public final class GradientPass {
         private final int[] next; // for every row the id to be predicted
         private final Rows rows;
         private final List<Tensor> entering = new ArrayList<>(); // what enters each block, leaves
-        private final List<Tape> tapes = new ArrayList<>(); // null if recomputed
-        private final List<Tensor> leaving = new ArrayList<>(); // on the tapes; null if recomputed
+        private final List<Tape> tapes = new ArrayList<>(); // null where none is kept
+        private final List<Tensor> leaving =
+                new ArrayList<>(); // on the tapes; null where none is kept
         private final Map<Entry, Tensor> gradients = new LinkedHashMap<>();
         private Tensor gradient; // of the loss, with respect to what enters the block at hand
 
@@ -171,10 +172,9 @@ public final class GradientPass {
                         boolean recorded = b >= lowest;
                         Tensor start = recorded ? leaf(x) : x;
                         boolean kept = recorded && activations == Activations.KEPT;
-                        Tape tape = kept ? new Tape() : null;
-                        tapes.add(tape);
+                        tapes.add(kept ? new Tape() : null);
                         entering.add(recorded ? scope.keep(start) : null);
-                        Tensor end = kept ? recorded(tape, start, b) : unrecorded(start, b);
+                        Tensor end = forward(start, b, recorded);
                         leaving.add(kept ? scope.keep(end) : null);
                         x = block.release(end.detach());
                     }
@@ -221,6 +221,21 @@ public final class GradientPass {
                     start = decoder.embed(ids, rows);
                 }
                 add(scope, tape.gradients(start, gradient, leaves), weights);
+            }
+        }
+
+        /// Recorded operations have other last bits than the others: a block that will be computed
+        /// again is recorded both times, for the gradients shall not depend on what is kept.
+        private Tensor forward(Tensor start, int block, boolean recorded) {
+            if (!recorded) {
+                return unrecorded(start, block);
+            }
+            Tape kept = tapes.get(block);
+            if (kept != null) {
+                return recorded(kept, start, block);
+            }
+            try (var passing = new Tape()) {
+                return recorded(passing, start, block);
             }
         }
 

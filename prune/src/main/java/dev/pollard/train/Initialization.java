@@ -23,7 +23,7 @@ import java.util.regex.Pattern;
 /// The weights that training begins with, as GPT-2 has them (Radford et al. 2019): matrices normal
 /// with deviation `initializer_range` (0.02 if the configuration has none), those that write into
 /// the residual stream smaller by √(2 · blocks), for so many of them add up; factors of norms 1,
-// biases 0.
+/// biases 0.
 public final class Initialization {
     private static final String DEVIATION = "initializer_range";
 
@@ -44,8 +44,8 @@ public final class Initialization {
     ///     the key
     /// @throws IllegalArgumentException if `initializer_range` is no positive number
     public static void write(Path folder, ObjectNode config, long seed) throws IOException {
-        double deviation = deviation(config);
         var model = writeConfig(folder, config);
+        double deviation = deviation(config);
         var placed = model.weights().placed(model.blocks());
         var declarations =
                 placed.stream()
@@ -66,6 +66,7 @@ public final class Initialization {
 
     /// Writes `config.json` alone, and reads it as a model would.
     static ModelConfig writeConfig(Path folder, ObjectNode config) throws IOException {
+        deviation(config);
         Files.createDirectories(folder);
         Path file = folder.resolve("config.json");
         new ObjectMapper().writerWithDefaultPrettyPrinter().writeValue(file.toFile(), config);

@@ -84,6 +84,17 @@ class GradientPassTest {
         }
     }
 
+    /// What is kept is decided by memory, so it must not show.
+    @ParameterizedTest
+    @MethodSource("modelsWithGradients")
+    void areTheSameWhateverIsKept(String name) throws IOException {
+        var samples = samples(name);
+        var kept = Run.of(name, samples, _ -> true, Activations.KEPT, 2);
+        var recomputed = Run.of(name, samples, _ -> true, Activations.RECOMPUTED, 2);
+        assertArrayEquals(kept.losses, recomputed.losses);
+        kept.sums.forEach((key, sum) -> assertArrayEquals(sum, recomputed.sums.get(key), key));
+    }
+
     private static float[] transposed(float[] x, int rows) {
         int columns = x.length / rows;
         float[] y = new float[x.length];
