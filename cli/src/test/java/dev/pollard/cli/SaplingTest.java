@@ -10,6 +10,7 @@ import dev.pollard.recipe.RunRecord;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -51,18 +52,23 @@ class SaplingTest {
                 .pruned();
     }
 
-    /// As larger models have it: who knows more of the inputs loses less.
+    /// As larger models have it: who knows more of the inputs loses less, and who knows nothing of
+    /// them loses far more.
     @ParameterizedTest
     @CsvSource({"--sparsity, 0.5", "--pattern, 2:4"})
     void methodsStandInTheirOrder(String what, String value) throws IOException {
         double before = Double.POSITIVE_INFINITY;
+        var losses = new ArrayList<Double>();
         for (String method : List.of("magnitude", "wanda", "sparsegpt", "sds")) {
-            double perplexity = perplexity(run(method, what, value));
+            var record = run(method, what, value);
+            double perplexity = perplexity(record);
             assertTrue(
                     perplexity < before,
                     "%s %s: %.2f, before it %.2f".formatted(method, value, perplexity, before));
             before = perplexity;
+            losses.add(perplexity - record.evaluations().getFirst().dense());
         }
+        assertTrue(losses.get(0) > 1.4 * losses.get(1), "lost: " + losses);
     }
 
     @Test

@@ -71,7 +71,7 @@ public final class Tape implements AutoCloseable {
                 ends.add(hold(input));
                 Tensor start = hold(input.detach().requireGradient());
                 starts.add(start);
-                input.become(start); // all that follows starts there too
+                input.become(hold(start)); // all that follows starts there too
                 leaves.add(start);
             } else {
                 leaves.add(input.needsGradient() ? hold(input) : null);
