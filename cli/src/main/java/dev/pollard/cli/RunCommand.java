@@ -155,7 +155,7 @@ final class RunCommand implements Callable<Integer> {
 
     @Option(
             names = "--inputs",
-            order = 16,
+            order = 17,
             paramLabel = "pruned|dense|both",
             defaultValue = "pruned",
             description =

@@ -96,7 +96,7 @@ public final class Tape implements AutoCloseable {
     /// @param inputs leaves
     /// @return in the order of the inputs; empty for one that `end` does not depend on
     public List<Optional<Tensor>> gradients(Tensor end, Tensor gradient, List<Tensor> inputs) {
-        var found = new Gradients(inputs);
+        var found = new Gradients(inputs, !operations.isEmpty());
         for (var operation : operations) {
             found.expect(operation.starts);
             found.expect(List.of(operation.output));
@@ -139,10 +139,12 @@ public final class Tape implements AutoCloseable {
 
     /// What has been found so far, by leaf.
     private static final class Gradients {
+        private final boolean again; // whether a stretch may be gone through again
         private final List<Tensor> leaves = new ArrayList<>();
         private final List<Tensor> sums = new ArrayList<>(); // null: none yet
 
-        Gradients(List<Tensor> inputs) {
+        Gradients(List<Tensor> inputs, boolean again) {
+            this.again = again;
             expect(inputs);
         }
 
@@ -171,7 +173,6 @@ public final class Tape implements AutoCloseable {
         }
 
         /// Through a stretch of libtorch.
-        /// What was recorded of it is freed on the way.
         void back(List<Tensor> ends, List<Tensor> gradients) {
             try (var scope = Scope.open()) {
                 var found =
@@ -179,7 +180,7 @@ public final class Tape implements AutoCloseable {
                                 vector(ends),
                                 vector(leaves),
                                 vector(gradients),
-                                new BoolOptional(),
+                                new BoolOptional(again),
                                 false,
                                 true);
                 for (int i = 0; i < leaves.size(); i++) {

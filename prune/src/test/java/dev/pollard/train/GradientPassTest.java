@@ -95,6 +95,29 @@ class GradientPassTest {
         kept.sums.forEach((key, sum) -> assertArrayEquals(sum, recomputed.sums.get(key), key));
     }
 
+    /// Sequences that go together, of every family: their mean.
+    @ParameterizedTest
+    @MethodSource("modelsWithGradients")
+    void sequencesGoTogether(String name) throws IOException {
+        var samples = samples(name);
+        var apart = Run.of(name, samples, _ -> true, Activations.KEPT, 2);
+        int[][] both = samples.stream().map(sample -> sample[0]).toArray(int[][]::new);
+        var together = Run.of(name, List.<int[][]>of(both), _ -> true, Activations.KEPT, 2);
+        assertEquals((apart.losses[0] + apart.losses[1]) / ROWS, together.losses[0], 1e-5);
+        apart.sums.forEach(
+                (key, sum) -> {
+                    float[] mean = new float[sum.length];
+                    for (int i = 0; i < sum.length; i++) {
+                        mean[i] = sum[i] / ROWS;
+                    }
+                    double largest = Shared.distance(mean, new float[mean.length]);
+                    double distance = Shared.distance(mean, together.sums.get(key));
+                    assertTrue(
+                            distance <= 1e-4 * largest + 1e-6,
+                            () -> key + " is off by " + distance);
+                });
+    }
+
     private static float[] transposed(float[] x, int rows) {
         int columns = x.length / rows;
         float[] y = new float[x.length];
