@@ -81,7 +81,7 @@ final class RecordedKernels {
             try (var _ = Scope.open()) {
                 Tensor p = strip(q, from, rows, groups).matmul(seen(k, seen).transpose(1, 2));
                 FusedKernels.causalSoftmax(p.segment(), rows, seen, scale);
-                unstrip(y, from, rows).copy_(heads(p.matmul(seen(v, seen)), shared, rows));
+                y.narrow(1, from, rows).copy_(heads(p.matmul(seen(v, seen)), shared, rows));
                 weights.add(tape.hold(p));
             }
         }
@@ -102,7 +102,7 @@ final class RecordedKernels {
                             Tensor s = g.matmul(seen(v, seen).transpose(1, 2));
                             FusedKernels.causalSoftmaxBack(
                                     p.segment(), s.segment(), rows, seen, scale);
-                            unstrip(ofQuery, from, rows)
+                            ofQuery.narrow(1, from, rows)
                                     .copy_(heads(s.matmul(seen(k, seen)), shared, rows));
                             seen(ofKey, seen)
                                     .add_(s.transpose(1, 2).matmul(strip(q, from, rows, groups)));
@@ -122,10 +122,6 @@ final class RecordedKernels {
     /// `[groups, shared · rows, width]` → `[heads, rows, width]`.
     private static Tensor heads(Tensor x, long shared, long rows) {
         return x.reshape(x.size(0) * shared, rows, x.size(2));
-    }
-
-    private static Tensor unstrip(Tensor x, long from, long rows) {
-        return x.narrow(1, from, rows);
     }
 
     private static Tensor seen(Tensor x, long seen) {

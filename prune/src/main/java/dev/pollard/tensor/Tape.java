@@ -26,15 +26,11 @@ public final class Tape implements AutoCloseable {
         List<Tensor> apply(Tensor gradient);
     }
 
-    /// @param ends where stretches of libtorch end; as many as `starts`
-    /// @param starts the same values, leaves of the operation
-    /// @param inputs null where no gradient is needed
-    private record Operation(
-            List<Tensor> ends,
-            List<Tensor> starts,
-            List<Tensor> inputs,
-            Tensor output,
-            Backward backward) {}
+    /// @param leaf null if it needs no gradient
+    /// @param end of the stretch of libtorch that made it; null if none did
+    private record Input(Tensor leaf, Tensor end) {}
+
+    private record Operation(List<Input> inputs, Tensor output, Backward backward) {}
 
     private final List<Operation> operations = new ArrayList<>();
     private final List<Tensor> held = new ArrayList<>();
@@ -63,23 +59,22 @@ public final class Tape implements AutoCloseable {
     /// @param output computed from the values of the inputs, unknown to libtorch's autograd
     /// @return the output, as a leaf
     Tensor enter(Tensor output, List<Tensor> inputs, Backward backward) {
-        var ends = new ArrayList<Tensor>();
-        var starts = new ArrayList<Tensor>();
-        var leaves = new ArrayList<Tensor>();
-        for (Tensor input : inputs) {
-            if (input.needsGradient() && !input.handle().is_leaf()) {
-                ends.add(hold(input));
-                Tensor start = hold(input.detach().requireGradient());
-                starts.add(start);
-                input.become(hold(start)); // all that follows starts there too
-                leaves.add(start);
-            } else {
-                leaves.add(input.needsGradient() ? hold(input) : null);
-            }
-        }
-        Tensor leaf = hold(output.requireGradient());
-        operations.add(new Operation(ends, starts, leaves, leaf, backward));
+        var read = inputs.stream().map(this::input).toList();
+        operations.add(new Operation(read, hold(output.requireGradient()), backward));
         return output;
+    }
+
+    private Input input(Tensor tensor) {
+        if (!tensor.needsGradient()) {
+            return new Input(null, null);
+        }
+        if (tensor.handle().is_leaf()) {
+            return new Input(hold(tensor), null);
+        }
+        Tensor end = hold(tensor);
+        Tensor start = hold(tensor.detach().requireGradient());
+        tensor.become(hold(start)); // all that follows starts there too
+        return new Input(start, end);
     }
 
     /// The same tensor, alive as long as this tape.
@@ -96,13 +91,17 @@ public final class Tape implements AutoCloseable {
     /// @param inputs leaves
     /// @return in the order of the inputs; empty for one that `end` does not depend on
     public List<Optional<Tensor>> gradients(Tensor end, Tensor gradient, List<Tensor> inputs) {
-        var found = new Gradients(inputs, !operations.isEmpty());
-        for (var operation : operations) {
-            found.expect(operation.starts);
-            found.expect(List.of(operation.output));
-        }
         if (!end.needsGradient()) {
             return Collections.nCopies(inputs.size(), Optional.empty());
+        }
+        var found = new Gradients(inputs, !operations.isEmpty());
+        for (var operation : operations) {
+            for (var input : operation.inputs) {
+                if (input.end != null) {
+                    found.expect(input.leaf);
+                }
+            }
+            found.expect(operation.output);
         }
         if (end.handle().is_leaf()) {
             found.add(end, gradient);
@@ -115,20 +114,23 @@ public final class Tape implements AutoCloseable {
             if (arriving != null) {
                 var of = operation.backward.apply(arriving.contiguous());
                 for (int i = 0; i < of.size(); i++) {
-                    if (operation.inputs.get(i) != null) {
-                        found.add(operation.inputs.get(i), of.get(i));
+                    Tensor leaf = operation.inputs.get(i).leaf;
+                    if (leaf != null) {
+                        found.add(leaf, of.get(i));
                     }
                 }
             }
             var ends = new ArrayList<Tensor>();
             var gradients = new ArrayList<Tensor>();
-            for (int i = 0; i < operation.starts.size(); i++) {
-                Tensor start = operation.starts.get(i);
-                if (found.of(start) != null) {
-                    ends.add(operation.ends.get(i));
-                    gradients.add(found.of(start));
+            for (var input : operation.inputs) {
+                if (input.end != null) {
+                    Tensor gradientOfInput = found.of(input.leaf);
+                    if (gradientOfInput != null) {
+                        ends.add(input.end);
+                        gradients.add(gradientOfInput);
+                    }
+                    found.forget(input.leaf);
                 }
-                found.forget(start);
             }
             if (!ends.isEmpty()) {
                 found.back(ends, gradients);
@@ -145,12 +147,12 @@ public final class Tape implements AutoCloseable {
 
         Gradients(List<Tensor> inputs, boolean again) {
             this.again = again;
-            expect(inputs);
+            inputs.forEach(this::expect);
         }
 
-        void expect(List<Tensor> more) {
-            leaves.addAll(more);
-            more.forEach(_ -> sums.add(null));
+        void expect(Tensor leaf) {
+            leaves.add(leaf);
+            sums.add(null);
         }
 
         Tensor of(Tensor leaf) {
