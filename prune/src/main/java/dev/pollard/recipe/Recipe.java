@@ -257,16 +257,6 @@ public record Recipe(
             Optional<Path> work,
             Optional<Path> gradients,
             boolean resume) {
-        /// Without a folder for gradients.
-        public Resources(
-                Compute compute,
-                int threads,
-                long memoryBytes,
-                Optional<Path> work,
-                boolean resume) {
-            this(compute, threads, memoryBytes, work, Optional.empty(), resume);
-        }
-
         public Resources {
             if (threads < 1) {
                 throw new IllegalArgumentException("threads must be positive: " + threads);

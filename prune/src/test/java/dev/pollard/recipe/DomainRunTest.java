@@ -92,7 +92,8 @@ class DomainRunTest {
     }
 
     private static Recipe.Resources resources(long memory) {
-        return new Recipe.Resources(Compute.FLOAT32, 2, memory, Optional.empty(), false);
+        return new Recipe.Resources(
+                Compute.FLOAT32, 2, memory, Optional.empty(), Optional.empty(), false);
     }
 
     private static Recipe.Pruning pruning(String method, Map<String, String> set, boolean ofModel) {

@@ -115,7 +115,8 @@ class PruningRunTest {
                 new Recipe.Calibration(List.of(ids.toString()), 6, OptionalInt.of(20), true),
                 new Recipe.Evaluation(
                         List.of("perplexity:" + ids), OptionalInt.of(20), OptionalInt.empty()),
-                new Recipe.Resources(Compute.FLOAT32, 2, 1L << 40, Optional.empty(), false),
+                new Recipe.Resources(
+                        Compute.FLOAT32, 2, 1L << 40, Optional.empty(), Optional.empty(), false),
                 new Recipe.Output(out, "keep", false));
     }
 
@@ -141,6 +142,7 @@ class PruningRunTest {
                         resources.threads(),
                         resources.memoryBytes(),
                         resources.work(),
+                        resources.gradients(),
                         resume),
                 output);
     }

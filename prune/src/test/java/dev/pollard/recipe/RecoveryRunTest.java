@@ -119,7 +119,12 @@ class RecoveryRunTest {
                         5,
                         new Recipe.Evaluation(evaluations, OptionalInt.of(20), OptionalInt.empty()),
                         new Recipe.Resources(
-                                Compute.FLOAT32, threads, memory, Optional.empty(), resume),
+                                Compute.FLOAT32,
+                                threads,
+                                memory,
+                                Optional.empty(),
+                                Optional.empty(),
+                                resume),
                         new Recipe.Output(out, dtype, false));
         return RecoveryRun.prepare(recipe, new PerplexityCache(folder.resolve("cache")), listener);
     }

@@ -83,7 +83,13 @@ class SharedModelsTest {
                         new Recipe.Calibration(
                                 List.of(ids.toString()), samples, OptionalInt.of(length), false),
                         new Recipe.Evaluation(List.of(), OptionalInt.empty(), OptionalInt.empty()),
-                        new Recipe.Resources(Compute.FLOAT32, 2, 1L << 40, Optional.empty(), false),
+                        new Recipe.Resources(
+                                Compute.FLOAT32,
+                                2,
+                                1L << 40,
+                                Optional.empty(),
+                                Optional.empty(),
+                                false),
                         new Recipe.Output(folder.resolve("out"), "keep", false));
         var cache = new PerplexityCache(folder.resolve("cache"));
         try (var run = PruningRun.prepare(recipe, cache, new Silence())) {
