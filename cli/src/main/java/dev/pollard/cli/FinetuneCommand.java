@@ -280,13 +280,7 @@ final class FinetuneCommand implements Callable<Integer> {
                         RecoveryRun.prepare(
                                 recipe, new PerplexityCache(environment.cacheFolder()), screen)) {
             String command = CommandLines.typed(spec);
-            var interrupt =
-                    Interrupt.watch(
-                            console,
-                            () -> {
-                                run.discardPartial();
-                                return CommandLines.resuming(command);
-                            });
+            var interrupt = Interrupt.watch(console, spec, run::discardPartial);
             try {
                 record = run.execute(command, Build.read().version(), RecoveryCard::write);
             } finally {

@@ -1,6 +1,7 @@
 package dev.pollard.cli;
 
 import java.util.function.Supplier;
+import picocli.CommandLine.Model.CommandSpec;
 
 /// What happens on Ctrl-C: nothing half-written stays, and the user is told how to go on.
 final class Interrupt {
@@ -8,6 +9,19 @@ final class Interrupt {
 
     private Interrupt(Thread hook) {
         this.hook = hook;
+    }
+
+    /// For a run that leaves what is finished in its work folder.
+    ///
+    /// @param discard removes what is half-written
+    static Interrupt watch(Console console, CommandSpec spec, Runnable discard) {
+        String command = CommandLines.typed(spec);
+        return watch(
+                console,
+                () -> {
+                    discard.run();
+                    return CommandLines.resuming(command);
+                });
     }
 
     /// @param cleanUp removes what is half-written, and tells the command line that goes on

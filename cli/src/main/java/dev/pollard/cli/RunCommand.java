@@ -402,13 +402,7 @@ final class RunCommand implements Callable<Integer> {
 
     private RunRecord execute(PruningRun run) throws IOException {
         String command = CommandLines.typed(spec);
-        var interrupt =
-                Interrupt.watch(
-                        console,
-                        () -> {
-                            run.discardPartial();
-                            return CommandLines.resuming(command);
-                        });
+        var interrupt = Interrupt.watch(console, spec, run::discardPartial);
         try {
             return run.execute(
                     command,

@@ -1,11 +1,6 @@
 package dev.pollard.recipe;
 
 import com.fasterxml.jackson.annotation.JsonInclude;
-import com.fasterxml.jackson.core.JsonProcessingException;
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.PropertyNamingStrategies;
-import com.fasterxml.jackson.databind.SerializationFeature;
-import com.fasterxml.jackson.databind.json.JsonMapper;
 import java.util.List;
 import java.util.Map;
 
@@ -80,18 +75,8 @@ public record RecoveryRecord(
     /// @param train all steps, those before an interruption included
     public record Seconds(double total, double train, double evaluate) {}
 
-    private static final ObjectMapper JSON =
-            JsonMapper.builder()
-                    .propertyNamingStrategy(PropertyNamingStrategies.SNAKE_CASE)
-                    .enable(SerializationFeature.INDENT_OUTPUT)
-                    .build();
-
     /// The text of `finetune.json`.
     public String toJson() {
-        try {
-            return JSON.writeValueAsString(this) + "\n";
-        } catch (JsonProcessingException e) {
-            throw new IllegalStateException("a record of plain values", e);
-        }
+        return RunRecord.json(this);
     }
 }

@@ -229,8 +229,13 @@ public record RunRecord(
 
     /// The text of `report.json`.
     public String toJson() {
+        return json(this);
+    }
+
+    /// A record as the files beside a model have it: keys in snake case.
+    static String json(Record plain) {
         try {
-            return JSON.writeValueAsString(this) + "\n";
+            return JSON.writeValueAsString(plain) + "\n";
         } catch (JsonProcessingException e) {
             throw new IllegalStateException("a record of plain values", e);
         }
