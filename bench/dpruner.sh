@@ -41,7 +41,7 @@ run() { # DOMAIN RATIO ROW ARGUMENTS…
     --dtype float32 --sparsity "$ratio" --compute "${COMPUTE:-bf16}" --seed "$seed" --calib-length "$length" "$@" \
     "${measured[@]}" --no-progress -q
   [ -z "${LORA:-}" ] || "${POLLARD:-./pollard}" finetune "$out/$name" -o "$out/$name-lora" --overwrite \
-    --data "$fit" --data "$open" --samples "$LORA" --length "$length" --compute "${COMPUTE:-bf16}" --seed "$seed" \
+    --data "$fit" --data "$open" --samples "$LORA" --length 256 --compute "${COMPUTE:-bf16}" --seed "$seed" \
     "${measured[@]}" --no-progress -q
   rm -f "$out/$name"{,-lora}/*.safetensors # the reports are what is wanted
 }
@@ -67,8 +67,7 @@ Answer: {final_decision}. {LONG_ANSWER}'
   for ratio in ${RATIOS:-0.5 0.3}; do
     general=(--calib "$open" --calib-samples 32)
     own=(--calib "$fit" --calib-samples 32)
-    text=(--domain "$domain=$fit" --domain-samples "${SAMPLES:-128}" --gradients "$out/gradients")
-    short=(--domain-length 256)
+    text=(--domain "$domain=$fit" --domain-samples "${SAMPLES:-128}" --domain-length "$length" --gradients "$out/gradients")
     for row in ${ROWS:-magnitude wanda sparsegpt wanda-domain sparsegpt-domain sparsegpt-both taylor taylor-second general domain \
       domain-both paper paper-normalised ewc ewc-raw mix general-fit domain-fit default}; do
       case $row in
@@ -76,18 +75,18 @@ Answer: {final_decision}. {LONG_ANSWER}'
         wanda | sparsegpt) run "$domain" "$ratio" "$row" --method "$row" "${general[@]}" ;;
         sparsegpt-both) run "$domain" "$ratio" "$row" --method sparsegpt "${own[@]:0:2}" "${general[@]:0:2}" --calib-samples 64 ;;
         wanda-domain | sparsegpt-domain) run "$domain" "$ratio" "$row" --method "${row%-domain}" "${own[@]}" ;;
-        taylor) run "$domain" "$ratio" "$row" --method taylor "${text[@]}" "${short[@]}" ;;
-        taylor-second) run "$domain" "$ratio" "$row" --method taylor --set order=second "${text[@]}" "${short[@]}" ;;
+        taylor) run "$domain" "$ratio" "$row" --method taylor "${text[@]}" ;;
+        taylor-second) run "$domain" "$ratio" "$row" --method taylor --set order=second "${text[@]}" ;;
         general) run "$domain" "$ratio" "$row" --method dpruner --set score=general --set exact=0 "${general[@]}" ;;
-        domain) run "$domain" "$ratio" "$row" --method dpruner --set score=domain --set exact=0 "${text[@]}" "${short[@]}" ;;
-        paper) run "$domain" "$ratio" "$row" --method dpruner --set preset=paper "${general[@]}" "${text[@]}" "${short[@]}" ;;
+        domain) run "$domain" "$ratio" "$row" --method dpruner --set score=domain --set exact=0 "${text[@]}" ;;
+        paper) run "$domain" "$ratio" "$row" --method dpruner --set preset=paper "${general[@]}" "${text[@]}" ;;
         paper-normalised)
-          run "$domain" "$ratio" "$row" --method dpruner --set preset=paper --set importance=normalised "${general[@]}" "${text[@]}" "${short[@]}" ;;
-        domain-both) run "$domain" "$ratio" "$row" --method dpruner --set score=domain --set terms=both --set exact=0 "${text[@]}" "${short[@]}" ;;
-        ewc) run "$domain" "$ratio" "$row" --method dpruner --set penalty=ewc --set lambda=0.1 --set exact=0 "${general[@]}" "${text[@]}" "${short[@]}" ;;
-        mix) run "$domain" "$ratio" "$row" --method dpruner --set penalty=mix --set exact=0 "${general[@]}" "${text[@]}" "${short[@]}" ;;
+          run "$domain" "$ratio" "$row" --method dpruner --set preset=paper --set importance=normalised "${general[@]}" "${text[@]}" ;;
+        domain-both) run "$domain" "$ratio" "$row" --method dpruner --set score=domain --set terms=both --set exact=0 "${text[@]}" ;;
+        ewc) run "$domain" "$ratio" "$row" --method dpruner --set penalty=ewc --set lambda=0.1 --set exact=0 "${general[@]}" "${text[@]}" ;;
+        mix) run "$domain" "$ratio" "$row" --method dpruner --set penalty=mix --set exact=0 "${general[@]}" "${text[@]}" ;;
         ewc-raw)
-          run "$domain" "$ratio" "$row" --method dpruner --set penalty=ewc --set lambda=0.1 --set importance=raw --set exact=0 "${general[@]}" "${text[@]}" "${short[@]}" ;;
+          run "$domain" "$ratio" "$row" --method dpruner --set penalty=ewc --set lambda=0.1 --set importance=raw --set exact=0 "${general[@]}" "${text[@]}" ;;
         general-fit) run "$domain" "$ratio" "$row" --method dpruner --set score=general --set exact=20 "${general[@]}" "${text[@]}" ;;
         domain-fit) run "$domain" "$ratio" "$row" --method dpruner --set score=domain --set exact=20 "${general[@]}" "${text[@]}" ;;
         default) run "$domain" "$ratio" "$row" --method dpruner "${general[@]}" "${text[@]}" ;;

@@ -1,6 +1,6 @@
 package dev.pollard.cli;
 
-import dev.pollard.eval.PerplexityCache;
+import dev.pollard.eval.ResultCache;
 import dev.pollard.recipe.Recipe;
 import dev.pollard.recipe.RecoveryRecipe;
 import dev.pollard.recipe.RecoveryRecord;
@@ -278,7 +278,7 @@ final class FinetuneCommand implements Callable<Integer> {
         try (var screen = new RunScreen(console, output, progress, "");
                 var run =
                         RecoveryRun.prepare(
-                                recipe, new PerplexityCache(environment.cacheFolder()), screen)) {
+                                recipe, new ResultCache(environment.cacheFolder()), screen)) {
             String command = CommandLines.typed(spec);
             var interrupt = Interrupt.watch(console, spec, run::discardPartial);
             try {

@@ -2,7 +2,7 @@ package dev.pollard.cli;
 
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import dev.pollard.data.Sampling;
-import dev.pollard.eval.PerplexityCache;
+import dev.pollard.eval.ResultCache;
 import dev.pollard.model.Compute;
 import dev.pollard.prune.Allocation;
 import dev.pollard.prune.Inputs;
@@ -373,7 +373,7 @@ final class RunCommand implements Callable<Integer> {
         try (var screen = new RunScreen(console, output, progress, method);
                 var run =
                         PruningRun.prepare(
-                                recipe, new PerplexityCache(environment.cacheFolder()), screen)) {
+                                recipe, new ResultCache(environment.cacheFolder()), screen)) {
             if (dryRun) {
                 PlanView.print(console, run);
                 return ExitCode.DONE.code();

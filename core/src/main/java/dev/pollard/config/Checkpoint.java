@@ -3,6 +3,7 @@ package dev.pollard.config;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollard.config.WeightMap.Weight;
 import dev.pollard.format.MalformedFileException;
+import dev.pollard.format.Sha256;
 import dev.pollard.format.Shape;
 import dev.pollard.format.StoredTensor;
 import dev.pollard.format.TensorFile;
@@ -12,16 +13,12 @@ import dev.pollard.format.safetensors.ShardedSafetensors;
 import java.io.IOException;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.HashSet;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -251,23 +248,16 @@ public final class Checkpoint implements AutoCloseable {
     /// SHA-256, in hexadecimal, of configuration, names, shapes and numbers: the same weights in
     /// another shard layout have another hash. Reads the whole file.
     public String sha256() {
-        try {
-            MessageDigest digest = MessageDigest.getInstance("SHA-256");
-            digest.update(json.toString().getBytes(StandardCharsets.UTF_8));
-            for (StoredTensor tensor : file.tensors().values()) {
-                String head =
-                        "\n%s %s %s\n".formatted(tensor.name(), tensor.storage(), tensor.shape());
-                digest.update(head.getBytes(StandardCharsets.UTF_8));
-                MemorySegment data = tensor.data();
-                for (long at = 0; at < data.byteSize(); at += HASHED_AT_ONCE) {
-                    long length = Math.min(HASHED_AT_ONCE, data.byteSize() - at);
-                    digest.update(data.asSlice(at, length).asByteBuffer());
-                }
+        var hash = new Sha256().add(json.toString());
+        for (StoredTensor tensor : file.tensors().values()) {
+            hash.add("\n%s %s %s\n".formatted(tensor.name(), tensor.storage(), tensor.shape()));
+            MemorySegment data = tensor.data();
+            for (long at = 0; at < data.byteSize(); at += HASHED_AT_ONCE) {
+                long length = Math.min(HASHED_AT_ONCE, data.byteSize() - at);
+                hash.add(data.asSlice(at, length).asByteBuffer());
             }
-            return HexFormat.of().formatHex(digest.digest());
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every JDK has SHA-256", e);
         }
+        return hash.hex();
     }
 
     /// The `config.json`, or what it would be for a GGUF file. A copy.

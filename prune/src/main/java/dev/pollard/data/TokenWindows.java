@@ -1,11 +1,9 @@
 package dev.pollard.data;
 
+import dev.pollard.format.Sha256;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.stream.IntStream;
 
@@ -109,16 +107,12 @@ public final class TokenWindows {
 
     /// SHA-256 over all ids as little-endian int32, window after window, in hexadecimal.
     public String sha256() {
-        try {
-            var digest = MessageDigest.getInstance("SHA-256");
-            var bytes = ByteBuffer.allocate(4 * length).order(ByteOrder.LITTLE_ENDIAN);
-            for (int[] window : ids) {
-                bytes.asIntBuffer().put(window);
-                digest.update(bytes.array(), 0, 4 * window.length);
-            }
-            return HexFormat.of().formatHex(digest.digest());
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java platform has SHA-256", e);
+        var hash = new Sha256();
+        var bytes = ByteBuffer.allocate(4 * length).order(ByteOrder.LITTLE_ENDIAN);
+        for (int[] window : ids) {
+            bytes.asIntBuffer().put(window);
+            hash.add(bytes.slice(0, 4 * window.length));
         }
+        return hash.hex();
     }
 }

@@ -17,7 +17,7 @@ public record Answers(
         var byItem = new ArrayList<List<Scored>>();
         int next = 0;
         for (var item : questions.items()) {
-            int count = item instanceof Item.Choice choice ? choice.requests().size() : 1;
+            int count = Questions.requests(item);
             byItem.add(List.copyOf(scored.subList(next, next + count)));
             next += count;
         }

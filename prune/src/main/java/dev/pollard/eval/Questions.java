@@ -1,11 +1,9 @@
 package dev.pollard.eval;
 
+import dev.pollard.format.Sha256;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.IntStream;
@@ -62,6 +60,15 @@ public record Questions(Task task, int shots, List<Item> items, int available) {
         return items.getFirst() instanceof Item.Summary;
     }
 
+    /// How many answers all of them ask for.
+    int requests() {
+        return items.stream().mapToInt(Questions::requests).sum();
+    }
+
+    static int requests(Item item) {
+        return item instanceof Item.Choice choice ? choice.requests().size() : 1;
+    }
+
     /// Makes sure that the task's metrics mean something on these questions.
     ///
     /// @throws IllegalArgumentException if classes are to be told apart and there is only one
@@ -110,42 +117,39 @@ public record Questions(Task task, int shots, List<Item> items, int available) {
 
     /// SHA-256 of the texts asked and the right answers, hexadecimal.
     public String sha256() {
-        try {
-            var digest = MessageDigest.getInstance("SHA-256");
-            for (var item : items) {
-                switch (item) {
-                    case Item.Choice choice -> {
-                        choice.requests().forEach(request -> update(digest, request));
-                        update(digest, Integer.toString(choice.gold()));
-                    }
-                    case Item.LastWord word -> update(digest, word.request());
-                    case Item.Page page -> {
-                        update(digest, page.request().text());
-                        update(digest, page.words() + " " + page.bytes());
-                    }
-                    case Item.Summary summary -> {
-                        var request = summary.request();
-                        update(digest, request.context());
-                        request.until().forEach(end -> update(digest, end));
-                        update(digest, request.maxTokens() + " " + summary.stemmed());
-                        update(digest, summary.reference());
-                    }
+        var hash = new Sha256();
+        for (var item : items) {
+            switch (item) {
+                case Item.Choice choice -> {
+                    choice.requests().forEach(request -> add(hash, request));
+                    add(hash, Integer.toString(choice.gold()));
+                }
+                case Item.LastWord word -> add(hash, word.request());
+                case Item.Page page -> {
+                    add(hash, page.request().text());
+                    add(hash, page.words() + " " + page.bytes());
+                }
+                case Item.Summary summary -> {
+                    var request = summary.request();
+                    add(hash, request.context());
+                    request.until().forEach(end -> add(hash, end));
+                    add(hash, request.maxTokens() + " " + summary.stemmed());
+                    add(hash, summary.reference());
                 }
             }
-            return HexFormat.of().formatHex(digest.digest());
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every Java platform has SHA-256", e);
         }
+        return hash.hex();
     }
 
-    private static void update(MessageDigest digest, Request.LogLikelihood request) {
-        update(digest, request.context());
-        update(digest, request.continuation());
+    private static void add(Sha256 hash, Request.LogLikelihood request) {
+        add(hash, request.context());
+        add(hash, request.continuation());
     }
 
-    private static void update(MessageDigest digest, String text) {
+    /// After its length, so that no two lists of texts are one.
+    private static void add(Sha256 hash, String text) {
         byte[] bytes = text.getBytes(StandardCharsets.UTF_8);
-        digest.update(ByteBuffer.allocate(Integer.BYTES).putInt(bytes.length).flip());
-        digest.update(bytes);
+        hash.add(ByteBuffer.allocate(Integer.BYTES).putInt(bytes.length).flip());
+        hash.add(ByteBuffer.wrap(bytes));
     }
 }

@@ -8,9 +8,8 @@ import dev.pollard.eval.Measure;
 import dev.pollard.eval.Metric;
 import dev.pollard.eval.ModelScorer;
 import dev.pollard.eval.Perplexity;
-import dev.pollard.eval.PerplexityCache;
-import dev.pollard.eval.PerplexityResult;
 import dev.pollard.eval.Questions;
+import dev.pollard.eval.ResultCache;
 import dev.pollard.eval.Scored;
 import dev.pollard.eval.Tasks;
 import dev.pollard.model.Compute;
@@ -246,7 +245,7 @@ public final class EvaluationRun {
             List<Candidate> candidates,
             Compute compute,
             Workers workers,
-            PerplexityCache cache,
+            ResultCache cache,
             RunListener listener,
             Consumer<String> warnings)
             throws IOException {
@@ -258,36 +257,14 @@ public final class EvaluationRun {
                         (done, total) ->
                                 listener.evaluating(
                                         (candidate.name() + " " + task).strip(), done, total);
-                if (texts.containsKey(task)) {
-                    var perplexity = new Perplexity(compute, workers);
-                    results.add(
-                            measure(
-                                    candidate,
-                                    perplexity,
-                                    PerplexityCache.Key.of(
-                                            candidate.sha256().orElse(""),
-                                            windows.get(task),
-                                            compute),
-                                    windows.get(task),
-                                    cache,
-                                    progress,
-                                    warnings));
-                } else {
-                    var scorer =
-                            new ModelScorer(
-                                    candidate.decoder(),
-                                    candidate.tokenizer().orElseThrow(),
-                                    compute,
-                                    workers);
-                    var answers = questions.get(task).ask(scorer, asked.decoding(), progress);
-                    results.add(
-                            new Result(
-                                    answers.measures(),
-                                    answers.scored(),
-                                    answers.texts(),
-                                    false,
-                                    answers.seconds()));
-                }
+                results.add(
+                        texts.containsKey(task)
+                                ? ofText(
+                                        task, candidate, compute, workers, cache, progress,
+                                        warnings)
+                                : ofQuestions(
+                                        task, candidate, compute, workers, cache, progress,
+                                        warnings));
             }
             var outcome =
                     new Outcome(
@@ -301,29 +278,26 @@ public final class EvaluationRun {
         return outcomes;
     }
 
-    private static Result measure(
+    private Result ofText(
+            String task,
             Candidate candidate,
-            Perplexity perplexity,
-            PerplexityCache.Key key,
-            TokenWindows windows,
-            PerplexityCache cache,
+            Compute compute,
+            Workers workers,
+            ResultCache cache,
             Perplexity.Progress progress,
             Consumer<String> warnings) {
-        Optional<PerplexityResult> known = Optional.empty();
-        if (candidate.sha256().isPresent()) {
-            var found = cache.find(key);
-            found.note().ifPresent(warnings);
-            known = found.result();
-        }
+        var text = windows.get(task);
+        var key = candidate.sha256().map(hash -> ResultCache.Text.of(hash, text, compute));
+        var known = key.flatMap(k -> known(cache.find(k), warnings));
         var result =
-                known.isPresent()
-                        ? known.get()
-                        : perplexity.measure(candidate.decoder(), windows, progress);
-        if (candidate.sha256().isPresent() && known.isEmpty()) {
-            cache.store(key, result).ifPresent(warnings);
+                known.orElseGet(
+                        () ->
+                                new Perplexity(compute, workers)
+                                        .measure(candidate.decoder(), text, progress));
+        if (known.isEmpty()) {
+            key.flatMap(k -> cache.store(k, result)).ifPresent(warnings);
         }
-        double[] tokens =
-                IntStream.range(0, windows.count()).mapToDouble(windows::predicted).toArray();
+        double[] tokens = IntStream.range(0, text.count()).mapToDouble(text::predicted).toArray();
         double[] losses = new double[tokens.length];
         Arrays.setAll(losses, i -> result.losses().get(i) * tokens[i]);
         return new Result(
@@ -332,6 +306,47 @@ public final class EvaluationRun {
                 List.of(),
                 known.isPresent(),
                 result.seconds());
+    }
+
+    private Result ofQuestions(
+            String task,
+            Candidate candidate,
+            Compute compute,
+            Workers workers,
+            ResultCache cache,
+            Perplexity.Progress progress,
+            Consumer<String> warnings) {
+        var asking = questions.get(task);
+        var key =
+                candidate
+                        .sha256()
+                        .map(hash -> ResultCache.Asked.of(hash, asking, asked.decoding(), compute));
+        var known = key.flatMap(k -> known(cache.find(k, asking), warnings));
+        var answers =
+                known.orElseGet(
+                        () -> {
+                            var scorer =
+                                    new ModelScorer(
+                                            candidate.decoder(),
+                                            candidate.tokenizer().orElseThrow(),
+                                            compute,
+                                            workers);
+                            return asking.ask(scorer, asked.decoding(), progress);
+                        });
+        if (known.isEmpty()) {
+            key.flatMap(k -> cache.store(k, answers)).ifPresent(warnings);
+        }
+        return new Result(
+                answers.measures(),
+                answers.scored(),
+                answers.texts(),
+                known.isPresent(),
+                answers.seconds());
+    }
+
+    private static <R> Optional<R> known(ResultCache.Found<R> found, Consumer<String> warnings) {
+        found.note().ifPresent(warnings);
+        return found.result();
     }
 
     /// Says so if a model is of no use any more.

@@ -1,6 +1,7 @@
 package dev.pollard.recipe;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.pollard.format.Sha256;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileSystemException;
@@ -8,9 +9,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.SequencedMap;
 
@@ -25,9 +23,9 @@ final class GradientFolder {
     private static final int NAME_DIGITS = 16;
 
     private final Path folder;
-    private final byte[] manifest;
+    private final String manifest;
 
-    private GradientFolder(Path folder, byte[] manifest) {
+    private GradientFolder(Path folder, String manifest) {
         this.folder = folder;
         this.manifest = manifest;
     }
@@ -35,18 +33,10 @@ final class GradientFolder {
     /// @param all of all sets
     /// @param identity all that decides these gradients, as text by name
     static GradientFolder of(Path all, SequencedMap<String, String> identity) throws IOException {
-        byte[] manifest =
-                new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsBytes(identity);
-        return new GradientFolder(all.resolve(name(manifest)), manifest);
-    }
-
-    private static String name(byte[] manifest) {
-        try {
-            byte[] hash = MessageDigest.getInstance("SHA-256").digest(manifest);
-            return HexFormat.of().formatHex(hash).substring(0, NAME_DIGITS);
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException(e); // every JDK has it
-        }
+        String manifest =
+                new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(identity);
+        String name = Sha256.of(manifest).substring(0, NAME_DIGITS);
+        return new GradientFolder(all.resolve(name), manifest);
     }
 
     Path path() {
@@ -85,7 +75,7 @@ final class GradientFolder {
             for (int block : blocks) {
                 link(store.file(pass, block), file(partial, block));
             }
-            Files.write(
+            Files.writeString(
                     partial.resolve(MANIFEST),
                     manifest,
                     StandardOpenOption.CREATE_NEW,

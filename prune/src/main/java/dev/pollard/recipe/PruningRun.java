@@ -2,7 +2,7 @@ package dev.pollard.recipe;
 
 import dev.pollard.data.TokenWindows;
 import dev.pollard.eval.Perplexity;
-import dev.pollard.eval.PerplexityCache;
+import dev.pollard.eval.ResultCache;
 import dev.pollard.model.Decoder;
 import dev.pollard.model.Model;
 import dev.pollard.model.ModelWriter;
@@ -53,12 +53,12 @@ public final class PruningRun implements AutoCloseable {
     private final EvaluationRun evaluation;
     private final int evaluationLength;
     private final Plan plan;
-    private final PerplexityCache cache;
+    private final ResultCache cache;
     private final Destination destination;
     private volatile boolean saving; // whether what lies in the partial folder is ours
     private final List<String> warnings = new ArrayList<>();
 
-    private PruningRun(Recipe recipe, Model model, PerplexityCache cache, RunListener listener)
+    private PruningRun(Recipe recipe, Model model, ResultCache cache, RunListener listener)
             throws IOException {
         this.recipe = recipe;
         this.cache = cache;
@@ -89,7 +89,7 @@ public final class PruningRun implements AutoCloseable {
     /// @throws IllegalArgumentException if the recipe asks for what cannot be
     /// @throws IOException if the model or a text is missing or malformed
     /// @throws WillNotFitException if memory or disk will not suffice
-    public static PruningRun prepare(Recipe recipe, PerplexityCache cache, RunListener listener)
+    public static PruningRun prepare(Recipe recipe, ResultCache cache, RunListener listener)
             throws IOException {
         // What needs no file comes first: the cheapest answer to a slip of the pen.
         Methods.named(recipe.pruning().method()).settings(recipe.pruning().settings());
@@ -566,7 +566,8 @@ public final class PruningRun implements AutoCloseable {
         try (var pruned = Model.open(partial)) {
             var candidates = new ArrayList<EvaluationRun.Candidate>();
             candidates.add(EvaluationRun.Candidate.of("dense", model, Optional.of(weightsHash)));
-            candidates.add(EvaluationRun.Candidate.of("pruned", pruned, Optional.empty()));
+            candidates.add(
+                    EvaluationRun.Candidate.of("pruned", pruned, Optional.of(pruned.sha256())));
             if (controlled.isPresent()) {
                 candidates.add(
                         new EvaluationRun.Candidate(

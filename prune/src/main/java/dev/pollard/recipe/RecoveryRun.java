@@ -6,7 +6,7 @@ import dev.pollard.data.Sampling;
 import dev.pollard.data.Source;
 import dev.pollard.data.TokenWindows;
 import dev.pollard.eval.Perplexity;
-import dev.pollard.eval.PerplexityCache;
+import dev.pollard.eval.ResultCache;
 import dev.pollard.model.Model;
 import dev.pollard.model.ModelWriter;
 import dev.pollard.model.Parameters;
@@ -53,14 +53,13 @@ public final class RecoveryRun implements AutoCloseable {
     private final Model model;
     private final List<Source> sources;
     private final EvaluationRun evaluation;
-    private final PerplexityCache cache;
+    private final ResultCache cache;
     private final RecoveryPlan plan;
     private final Destination destination;
     private volatile boolean saving; // whether what lies in the partial folder is ours
     private final List<String> warnings = new ArrayList<>();
 
-    private RecoveryRun(
-            RecoveryRecipe recipe, Model model, PerplexityCache cache, RunListener listener)
+    private RecoveryRun(RecoveryRecipe recipe, Model model, ResultCache cache, RunListener listener)
             throws IOException {
         this.recipe = recipe;
         this.model = model;
@@ -90,7 +89,7 @@ public final class RecoveryRun implements AutoCloseable {
     /// @throws IOException if the model or a text is missing or malformed
     /// @throws WillNotFitException if memory or disk will not suffice
     public static RecoveryRun prepare(
-            RecoveryRecipe recipe, PerplexityCache cache, RunListener listener) throws IOException {
+            RecoveryRecipe recipe, ResultCache cache, RunListener listener) throws IOException {
         Destination.check(recipe.output());
         var model = Model.open(recipe.model());
         try {
@@ -353,7 +352,8 @@ public final class RecoveryRun implements AutoCloseable {
         return evaluation.measure(
                 List.of(
                         EvaluationRun.Candidate.of("before", model, Optional.of(weightsHash)),
-                        EvaluationRun.Candidate.of("after", written, Optional.empty())),
+                        EvaluationRun.Candidate.of(
+                                "after", written, Optional.of(written.sha256()))),
                 recipe.resources().compute(),
                 workers,
                 cache,

@@ -43,14 +43,16 @@ final class CLibrary {
     }
 
     /// Blocks of `bytes` and more get pages of their own, which go back to the system when they
-    /// are freed; and no more than `arenas` heaps share the smaller ones. Left alone, glibc raises
-    /// the limit to 32 MB and keeps a heap for every thread.
-    static void tuneAllocator(int bytes, int arenas) {
+    /// are freed; no more than `arenas` heaps share the smaller ones, and of what is freed at the
+    /// end of a heap up to `kept` bytes stay with the process. Left alone, glibc raises the limit
+    /// to 32 MB and keeps a heap for every thread; with a limit of ours it would keep 128 KB.
+    static void tuneAllocator(int bytes, int arenas, int kept) {
         find("mallopt", ValueLayout.JAVA_INT, ValueLayout.JAVA_INT)
                 .ifPresent(
                         mallopt -> {
                             call(mallopt, M_MMAP_THRESHOLD, bytes);
                             call(mallopt, M_ARENA_MAX, arenas);
+                            call(mallopt, M_TRIM_THRESHOLD, kept);
                         });
     }
 

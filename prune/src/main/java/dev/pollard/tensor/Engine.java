@@ -24,6 +24,9 @@ public final class Engine {
 
     private static final int ARENAS = 4;
 
+    /// What stays with the process at the end of each of them.
+    private static final int KEPT_HEAP_BYTES = 32 << 20;
+
     /// Tensors below this size are recycled, and so much freed memory is kept for them, once
     /// [#recycleMemory] was called.
     private static final int RECYCLED_BYTES = 64 << 20;
@@ -42,7 +45,7 @@ public final class Engine {
     public static synchronized void load() {
         if (!loaded) {
             ENVIRONMENT.forEach(CLibrary::setEnvironment);
-            CLibrary.tuneAllocator(OWN_PAGES_BYTES, ARENAS);
+            CLibrary.tuneAllocator(OWN_PAGES_BYTES, ARENAS, KEPT_HEAP_BYTES);
             torch.set_num_threads(1);
             loaded = true;
         }

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollard.config.Checkpoint.Entry;
 import dev.pollard.format.DType;
 import dev.pollard.format.MalformedFileException;
+import dev.pollard.format.Sha256;
 import dev.pollard.format.safetensors.SafetensorsWriter;
 import dev.pollard.format.safetensors.SafetensorsWriter.Declaration;
 import dev.pollard.format.safetensors.ShardedSafetensors;
@@ -17,22 +18,18 @@ import dev.pollard.tensor.Workers;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.channels.OverlappingFileLockException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.Deque;
-import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -224,13 +221,7 @@ public final class Training {
 
     /// Of all that a run may not change when it is resumed.
     private String identity() {
-        try {
-            var digest = MessageDigest.getInstance("SHA-256");
-            String text = recipe.identity() + compute;
-            return HexFormat.of().formatHex(digest.digest(text.getBytes(StandardCharsets.UTF_8)));
-        } catch (NoSuchAlgorithmException e) {
-            throw new IllegalStateException("every JDK has SHA-256", e);
-        }
+        return Sha256.of(recipe.identity() + compute);
     }
 
     // ---- steps ----

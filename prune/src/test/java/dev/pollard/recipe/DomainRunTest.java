@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
-import dev.pollard.eval.PerplexityCache;
+import dev.pollard.eval.ResultCache;
 import dev.pollard.format.MalformedFileException;
 import dev.pollard.format.safetensors.SafetensorsFile;
 import dev.pollard.model.Compute;
@@ -111,7 +111,7 @@ class DomainRunTest {
     }
 
     private PruningRun prepare(Recipe recipe) throws IOException {
-        return PruningRun.prepare(recipe, new PerplexityCache(folder.resolve("cache")), listener);
+        return PruningRun.prepare(recipe, new ResultCache(folder.resolve("cache")), listener);
     }
 
     private RunRecord run(Recipe recipe) throws IOException {

@@ -9,7 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import dev.pollard.eval.PerplexityCache;
+import dev.pollard.eval.ResultCache;
 import dev.pollard.format.DType;
 import dev.pollard.format.TensorView;
 import dev.pollard.format.safetensors.SafetensorsFile;
@@ -148,7 +148,7 @@ class PruningRunTest {
     }
 
     private RunRecord run(Recipe recipe, RunListener listener) throws IOException {
-        var cache = new PerplexityCache(folder.resolve("cache"));
+        var cache = new ResultCache(folder.resolve("cache"));
         try (var run = PruningRun.prepare(recipe, cache, listener)) {
             return run.execute("pollard run …", "1.2.3", (_, _) -> {});
         }
@@ -500,8 +500,7 @@ class PruningRunTest {
     }
 
     private PruningRun prepare(Recipe recipe) throws IOException {
-        return PruningRun.prepare(
-                recipe, new PerplexityCache(folder.resolve("cache")), new Listener());
+        return PruningRun.prepare(recipe, new ResultCache(folder.resolve("cache")), new Listener());
     }
 
     // ---- what stays and what goes ----

@@ -9,7 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.pollard.config.Checkpoint;
-import dev.pollard.eval.PerplexityCache;
+import dev.pollard.eval.ResultCache;
 import dev.pollard.format.DType;
 import dev.pollard.model.Compute;
 import dev.pollard.model.Model;
@@ -126,7 +126,7 @@ class RecoveryRunTest {
                                 Optional.empty(),
                                 resume),
                         new Recipe.Output(out, dtype, false));
-        return RecoveryRun.prepare(recipe, new PerplexityCache(folder.resolve("cache")), listener);
+        return RecoveryRun.prepare(recipe, new ResultCache(folder.resolve("cache")), listener);
     }
 
     private RecoveryRecord run() throws IOException {
@@ -153,6 +153,9 @@ class RecoveryRunTest {
         assertTrue(record.loss().heldOutAfter() < 0.8 * record.loss().heldOutBefore());
         var measured = record.evaluations().getFirst();
         assertTrue(measured.after() < measured.before(), measured.toString());
+        try (var kept = Files.list(folder.resolve("cache"))) {
+            assertEquals(2, kept.count()); // nobody will measure either model on this again
+        }
         assertEquals(14, record.sparsity().layers());
         assertEquals(0.5, record.sparsity().before());
         assertTrue(record.sparsity().after() >= 0.5);

@@ -6,7 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.pollard.config.Checkpoint;
-import dev.pollard.eval.PerplexityCache;
+import dev.pollard.eval.ResultCache;
 import dev.pollard.format.StoredTensor;
 import dev.pollard.model.Compute;
 import dev.pollard.model.Model;
@@ -91,7 +91,7 @@ class SharedModelsTest {
                                 Optional.empty(),
                                 false),
                         new Recipe.Output(folder.resolve("out"), "keep", false));
-        var cache = new PerplexityCache(folder.resolve("cache"));
+        var cache = new ResultCache(folder.resolve("cache"));
         try (var run = PruningRun.prepare(recipe, cache, new Silence())) {
             return run.execute("pollard run …", "1", (_, _) -> {});
         }
