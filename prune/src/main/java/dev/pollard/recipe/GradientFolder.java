@@ -2,6 +2,8 @@ package dev.pollard.recipe;
 
 import com.fasterxml.jackson.databind.ObjectMapper;
 import dev.pollard.format.Sha256;
+import dev.pollard.prune.Driver;
+import dev.pollard.prune.Method;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileSystemException;
@@ -10,7 +12,9 @@ import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
+import java.util.Optional;
 import java.util.SequencedMap;
+import java.util.function.Consumer;
 
 /// Where runs leave the gradients of a domain for each other: they depend on weights and text, not
 /// on ratio or score, and take most of the time of a run.
@@ -24,43 +28,86 @@ final class GradientFolder {
 
     private final Path folder;
     private final String manifest;
+    private final int pass;
+    private final List<Integer> blocks;
+    private final Consumer<String> warnings;
 
-    private GradientFolder(Path folder, String manifest) {
+    private GradientFolder(
+            Path folder,
+            String manifest,
+            int pass,
+            List<Integer> blocks,
+            Consumer<String> warnings) {
         this.folder = folder;
         this.manifest = manifest;
+        this.pass = pass;
+        this.blocks = blocks;
+        this.warnings = warnings;
     }
 
+    /// The folder of the gradients that a run of `method` takes; empty if it takes none that
+    /// another run could use: after tuning steps everything decides them.
+    ///
     /// @param all of all sets
+    /// @param blocks that are pruned
     /// @param identity all that decides these gradients, as text by name
-    static GradientFolder of(Path all, SequencedMap<String, String> identity) throws IOException {
+    /// @param warnings takes what a reader of the result should know
+    static Optional<GradientFolder> of(
+            Path all,
+            Method method,
+            List<Integer> blocks,
+            SequencedMap<String, String> identity,
+            Consumer<String> warnings)
+            throws IOException {
+        var pass = Driver.domainPass(method);
+        if (pass.isEmpty() || pass.get().tuning().isPresent()) {
+            warnings.accept(
+                    "no gradients are left in %s: %s"
+                            .formatted(
+                                    all,
+                                    pass.isEmpty()
+                                            ? "this run takes none"
+                                            : "after tuning they are of no use to other runs"));
+            return Optional.empty();
+        }
         String manifest =
                 new ObjectMapper().writerWithDefaultPrettyPrinter().writeValueAsString(identity);
         String name = Sha256.of(manifest).substring(0, NAME_DIGITS);
-        return new GradientFolder(all.resolve(name), manifest);
-    }
-
-    Path path() {
-        return folder;
+        int index = method.passes().indexOf(pass.get());
+        return Optional.of(
+                new GradientFolder(all.resolve(name), manifest, index, blocks, warnings));
     }
 
     /// Lets a run begin behind the pass that takes the gradients, if they are here.
-    ///
-    /// @return whether the run got any
-    boolean lend(WorkFolder store, int pass, List<Integer> blocks) throws IOException {
+    void lend(WorkFolder store) throws IOException {
+        if (!Files.exists(folder.resolve(MANIFEST))) {
+            return;
+        }
         boolean lent = false;
-        if (Files.exists(folder.resolve(MANIFEST))) {
-            for (int block : blocks) {
-                if (!store.isCommitted(pass, block)) {
-                    link(file(folder, block), store.file(pass, block));
-                    lent = true;
-                }
+        for (int block : blocks) {
+            if (!store.isCommitted(pass, block)) {
+                link(file(folder, block), store.file(pass, block));
+                lent = true;
             }
         }
-        return lent;
+        if (lent) {
+            warnings.accept(
+                    "gradients are those that an earlier run left in %s; their time is not counted here"
+                            .formatted(folder));
+        }
     }
 
-    /// Keeps what the pass found, unless it is here.
-    void keep(WorkFolder store, int pass, List<Integer> blocks) throws IOException {
+    /// Keeps what the pass found, unless it is here. A disk that is full must not cost a pruning
+    /// that is done: it ends in a warning.
+    void keep(WorkFolder store) {
+        try {
+            tryToKeep(store);
+        } catch (IOException e) {
+            warnings.accept("no gradients are left in %s: %s".formatted(folder, e));
+        }
+    }
+
+    private void tryToKeep(WorkFolder store) throws IOException {
         if (Files.exists(folder)) {
             return;
         }

@@ -79,6 +79,11 @@ public record Plan(
         }
     }
 
+    /// The blocks that hold them, in order.
+    List<Integer> blocks() {
+        return layers.stream().map(Layer::block).distinct().toList();
+    }
+
     /// Numbers that a block keeps of every row for its way back, in multiples of the model's width
     /// and of the widest layer's output.
     private static final int KEPT_WIDTHS = 16;

@@ -188,8 +188,10 @@ public final class PruningRun implements AutoCloseable {
                                     recipe.output().overwrite());
                     var controlStore = control.isPresent() ? store.openControl(identity) : null;
                     var events = new EventLog(work.resolve(EventLog.FILE_NAME))) {
-                var gradients = gradientFolder(version, weightsHash, read);
-                borrow(gradients, store);
+                var gradients = gradients(version, weightsHash, read);
+                if (gradients.isPresent()) {
+                    gradients.get().lend(store);
+                }
                 var shares = shares(read, workers, store, events);
                 var result =
                         prune(
@@ -203,7 +205,7 @@ public final class PruningRun implements AutoCloseable {
                                     events.write(event, false);
                                     listener.pruning(event);
                                 });
-                leave(gradients, store);
+                gradients.ifPresent(folder -> folder.keep(store));
                 var controlled = Optional.<Controlled>empty();
                 if (control.isPresent()) {
                     controlled =
@@ -299,23 +301,11 @@ public final class PruningRun implements AutoCloseable {
         return identity;
     }
 
-    /// Where the gradients of this run may lie, and be left; empty if the run takes none that
-    /// another could use: after tuning steps everything decides them.
-    private Optional<GradientFolder> gradientFolder(
+    /// Where other runs leave gradients and find those of this one.
+    private Optional<GradientFolder> gradients(
             String version, String weightsHash, RunTexts.Read read) throws IOException {
         var folder = recipe.resources().gradients();
         if (folder.isEmpty()) {
-            return Optional.empty();
-        }
-        var pass = Driver.domainPass(method);
-        if (pass.isEmpty() || pass.get().tuning().isPresent()) {
-            warn(
-                    "no gradients are left in %s: %s"
-                            .formatted(
-                                    folder.get(),
-                                    pass.isEmpty()
-                                            ? "this run takes none"
-                                            : "after tuning they are of no use to other runs"));
             return Optional.empty();
         }
         var pruning = recipe.pruning();
@@ -328,34 +318,7 @@ public final class PruningRun implements AutoCloseable {
         identity.put("exclude", pruning.exclude().map(Object::toString).orElse(""));
         identity.put("compute", recipe.resources().compute().toString());
         identity.putAll(read.gradientIdentity());
-        return Optional.of(GradientFolder.of(folder.get(), identity));
-    }
-
-    private void borrow(Optional<GradientFolder> gradients, WorkFolder store) throws IOException {
-        if (gradients.isPresent() && gradients.get().lend(store, gradientPass(), blocks())) {
-            warn(
-                    "gradients are those that an earlier run left in %s; their time is not counted here"
-                            .formatted(gradients.get().path()));
-        }
-    }
-
-    /// A disk that is full must not cost a pruning that is done.
-    private void leave(Optional<GradientFolder> gradients, WorkFolder store) {
-        if (gradients.isPresent()) {
-            try {
-                gradients.get().keep(store, gradientPass(), blocks());
-            } catch (IOException e) {
-                warn("no gradients are left in %s: %s".formatted(gradients.get().path(), e));
-            }
-        }
-    }
-
-    private int gradientPass() {
-        return method.passes().indexOf(Driver.domainPass(method).orElseThrow());
-    }
-
-    private List<Integer> blocks() {
-        return plan.layers().stream().map(Plan.Layer::block).distinct().toList();
+        return GradientFolder.of(folder.get(), method, plan.blocks(), identity, this::warn);
     }
 
     private Driver.Settings driverSettings(WorkFolder store) {
