@@ -2,6 +2,7 @@ package dev.pollard.prune;
 
 import dev.pollard.config.Checkpoint.Entry;
 import dev.pollard.model.Model;
+import dev.pollard.model.NonFiniteLossException;
 import dev.pollard.model.Parameters;
 import dev.pollard.prune.DomainPass.Penalty;
 import dev.pollard.prune.DomainPass.Tuning;
@@ -105,29 +106,64 @@ final class DomainGradients implements AutoCloseable {
 
     /// @throws dev.pollard.model.NonFiniteLossException if a loss is not finite
     void run(List<Texts.Domain> domains) throws IOException {
-        if (pass.tuning().isPresent()) {
-            tune(pass.tuning().get(), domains);
-        }
-        var sums = new LinkedHashMap<Texts.Domain, Sums>();
-        int total = domains.stream().mapToInt(d -> d.sequences().length).sum();
-        int done = 0;
-        for (var domain : domains) {
-            var sum = new Sums();
-            open.add(sum);
-            for (var samples : rounds(List.of(domain.sequences()))) {
-                double[] losses = add(samples, sum);
-                done += losses.length;
-                told("gradients", done, total, losses);
+        try (var dense = holdsByDistance() ? new Copies() : null) {
+            if (pass.tuning().isPresent()) {
+                tune(pass.tuning().get(), domains, dense);
             }
-            sum.divide();
-            sums.put(domain, sum);
+            var sums = new LinkedHashMap<Texts.Domain, Sums>();
+            int total = domains.stream().mapToInt(d -> d.sequences().length).sum();
+            int done = 0;
+            for (var domain : domains) {
+                var sum = new Sums();
+                open.add(sum);
+                int ofDomain = 0;
+                for (var samples : rounds(List.of(domain.sequences()))) {
+                    double[] losses = add(samples, ofDomain, sum, "domain " + domain.name());
+                    ofDomain += losses.length;
+                    done += losses.length;
+                    told("gradients", done, total, losses);
+                }
+                sum.divide();
+                if (dense != null) {
+                    addSlope(pass.tuning().orElseThrow().penalty(), sum, dense);
+                }
+                sums.put(domain, sum);
+            }
+            commit(sums);
         }
-        commit(sums);
     }
 
-    private double[] add(List<int[][]> samples, Sums sums) {
+    /// Whether tuning is held back by the distance from the dense weights, which are then needed.
+    private boolean holdsByDistance() {
+        return pass.tuning()
+                .map(tuning -> tuning.penalty().form() == Penalty.Form.EWC)
+                .orElse(false);
+    }
+
+    /// @param first number of the first sample
+    /// @param whose they are
+    private double[] add(List<int[][]> samples, int first, Sums sums, String whose) {
         sums.samples += samples.size();
-        return gradients.run(samples, (weight, _, g) -> sums.add(weight, g));
+        try {
+            return gradients.run(samples, first, (weight, _, g) -> sums.add(weight, g));
+        } catch (NonFiniteLossException e) {
+            throw new NonFiniteLossException(whose, e);
+        }
+    }
+
+    /// After steps away from W⁰ the penalty has a slope, `2 λ G (W − W⁰)`, and the gradient of the
+    /// regularised loss has it too.
+    private void addSlope(Penalty penalty, Sums sums, Copies dense) throws IOException {
+        for (var entries : byBlock().values()) {
+            try (var _ = Scope.open()) {
+                var importance = importance(entries, penalty);
+                for (var weight : entries) {
+                    Tensor way = parameters.values(weight).sub(dense.get(weight));
+                    Tensor slope = importance.get(weight).mul(2 * penalty.lambda()).mul_(way);
+                    sums.gradients.get(weight).add_(slope);
+                }
+            }
+        }
     }
 
     private List<List<int[][]>> rounds(List<int[]> sequences) {
@@ -146,15 +182,17 @@ final class DomainGradients implements AutoCloseable {
         listener.accept(new RunEvent.SamplesDone(index, passes, what, done, total, loss));
     }
 
-    private void tune(Tuning tuning, List<Texts.Domain> domains) throws IOException {
+    /// @param dense null if the penalty does not ask for them
+    private void tune(Tuning tuning, List<Texts.Domain> domains, Copies dense) throws IOException {
         var random = new Random(settings.seed());
-        try (var sums = new Sums();
-                var dense = tuning.penalty().form() == Penalty.Form.EWC ? new Copies() : null) {
+        try (var sums = new Sums()) {
             for (int step = 0; step < tuning.steps(); step++) {
                 sums.clear();
                 var losses = new ArrayList<Double>();
+                String name = "tuning step %d".formatted(step + 1);
                 for (var samples : rounds(batch(tuning.batch(), domains, random))) {
-                    Arrays.stream(add(samples, sums)).forEach(losses::add);
+                    double[] some = add(samples, losses.size(), sums, name);
+                    Arrays.stream(some).forEach(losses::add);
                 }
                 sums.divide();
                 step(tuning, rate(tuning, step), sums, dense);
@@ -253,7 +291,7 @@ final class DomainGradients implements AutoCloseable {
             }
             for (var weight : entries) {
                 Tensor g = found.get(weight.module()).importance().orElseThrow();
-                importance.put(weight, penalty.normalised() ? g.mul(1 / g.mean().item()) : g);
+                importance.put(weight, penalty.normalised() ? g.relative() : g);
             }
         }
         return importance;
@@ -266,7 +304,7 @@ final class DomainGradients implements AutoCloseable {
         Copies() {
             for (var weight : parameters.trained()) {
                 try (var scope = Scope.open()) {
-                    copies.put(weight, scope.keep(copy(parameters.values(weight))));
+                    copies.put(weight, scope.keep(parameters.values(weight).copy()));
                 }
             }
         }
@@ -279,10 +317,6 @@ final class DomainGradients implements AutoCloseable {
         public void close() {
             copies.values().forEach(Tensor::close);
         }
-    }
-
-    private static Tensor copy(Tensor tensor) {
-        return Tensor.empty(tensor.shape()).copy_(tensor);
     }
 
     private Map<Integer, List<Entry>> byBlock() {

@@ -357,6 +357,13 @@ public final class Driver {
             }
         }
 
+        /// The weights whose outputs a sweep aims at.
+        Tensor aim(String layer, Sweep.Start start) {
+            return start == Sweep.Start.TUNED
+                    ? known.get(layer).tuned().orElseThrow()
+                    : dense.get(layer);
+        }
+
         Tensor now(String layer) {
             var before = earlier.get(layer);
             return before.isEmpty() ? dense.get(layer) : before.getLast();
@@ -526,7 +533,7 @@ public final class Driver {
                                 new LayerContext(
                                         name,
                                         work.now(name),
-                                        work.dense.get(name),
+                                        work.aim(name, sweep.start()),
                                         work.earlier.get(name),
                                         work.known.getOrDefault(name, Findings.NONE),
                                         stats.getOrDefault(name, LayerStats.NONE),

@@ -8,7 +8,8 @@ import java.util.List;
 ///
 /// @param name the checkpoint's name of the module
 /// @param weight as it is now, `[out, in]` float32; never changed
-/// @param dense as it was loaded, `[out, in]` float32
+/// @param dense the weights whose outputs a fit aims at, `[out, in]` float32: as they were loaded,
+///     or, in a sweep from [Sweep.Start#TUNED], as tuning left them
 /// @param earlier what the steps before made of it, oldest first; `weight` is the last of them
 /// @param findings what earlier passes found out about its weights
 /// @param stats what was gathered of its inputs

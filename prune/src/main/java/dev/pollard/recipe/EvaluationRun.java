@@ -240,7 +240,7 @@ public final class EvaluationRun {
     ///
     /// @param cache of results of candidates whose hash is known
     /// @param warnings takes what a reader of the results should know
-    /// @throws dev.pollard.eval.NonFiniteLossException if a loss is NaN or infinite
+    /// @throws dev.pollard.model.NonFiniteLossException if a loss is NaN or infinite
     public List<Outcome> measure(
             List<Candidate> candidates,
             Compute compute,

@@ -213,11 +213,9 @@ public record Plan(
         }
         long pruned = layers.stream().mapToLong(l -> l.rows() * l.columns()).sum();
         long tallest = layers.stream().mapToLong(Layer::rows).max().orElseThrow();
-        long sums = 2L * texts.domains();
-        if (pass.get().tuning().isPresent()) {
-            // Sums of a step, and the weights before the first.
-            sums = Math.max(sums, pass.get().tuning().get().penalty().form() == Form.EWC ? 3 : 2);
-        }
+        boolean copies = // of the weights before the first step down the loss
+                pass.get().tuning().filter(t -> t.penalty().form() == Form.EWC).isPresent();
+        long sums = 2L * texts.domains() + (copies ? 1 : 0);
         return gradientPassBytes(
                         checkpoint,
                         texts.domainLength(),

@@ -9,6 +9,7 @@ import dev.pollard.model.Model;
 import dev.pollard.prune.Driver;
 import dev.pollard.prune.Inputs;
 import dev.pollard.prune.Method;
+import dev.pollard.prune.Sweep;
 import dev.pollard.prune.Texts;
 import dev.pollard.prune.Texts.Part;
 import java.io.IOException;
@@ -43,12 +44,31 @@ final class RunTexts {
         this.calibrationLength =
                 EvaluationRun.length("--calib-length", recipe.calibration().length(), context);
         this.domainLength =
-                recipe.domains().length().isEmpty()
+                domains.isEmpty() || recipe.domains().length().isEmpty()
                         ? calibrationLength
                         : EvaluationRun.length(
                                 "--domain-length", recipe.domains().length(), context);
+        checkInputs();
         checkCalibration();
         checkDomains();
+    }
+
+    private void checkInputs() {
+        var passes = method.passes();
+        boolean once =
+                passes.size() == 1
+                        && passes.getFirst() instanceof Sweep sweep
+                        && sweep.steps().size() == 1;
+        if (recipe.pruning().inputs() == Inputs.BOTH && !once) {
+            throw new IllegalArgumentException(
+                    "--inputs both re-aims the weights before a method's one step; %s as set has several"
+                            .formatted(recipe.pruning().method()));
+        }
+        if (domains.isEmpty() && recipe.domains().length().isPresent()) {
+            throw new IllegalArgumentException(
+                    "--domain-length %d without --domain: nothing is of that length"
+                            .formatted(recipe.domains().length().getAsInt()));
+        }
     }
 
     private void checkCalibration() throws IOException {
@@ -126,7 +146,8 @@ final class RunTexts {
         return calibrationLength;
     }
 
-    /// Tokens of a sequence of a domain, the default resolved.
+    /// Tokens of a sequence that gradients are taken of, the default resolved: of a domain, or of
+    /// calibration text if there is none.
     int domainLength() {
         return domainLength;
     }

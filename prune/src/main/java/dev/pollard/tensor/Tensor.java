@@ -736,6 +736,17 @@ public final class Tensor implements AutoCloseable {
         return new CrossEntropy(loss, gradient);
     }
 
+    /// The same values in memory of their own, contiguous.
+    public Tensor copy() {
+        return empty(shape()).copy_(this);
+    }
+
+    /// Divided by the mean, if that is above 0.
+    public Tensor relative() {
+        double mean = mean().item();
+        return mean > 0 ? mul(1 / mean) : this;
+    }
+
     /// The same tensor, several of whose parts go ways of their own: the gradients of all parts add
     /// up before they go back together. Without, what made this would be gone back through once
     /// for each of the ways.

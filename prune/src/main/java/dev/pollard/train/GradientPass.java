@@ -82,25 +82,33 @@ public final class GradientPass {
     ///     mean of `-log p(next token)` over all of its predictions, in nats
     /// @return the loss of every sample
     /// @throws NonFiniteLossException if a loss is NaN or infinite: names the sample, and the block
-    ///     where the numbers cease to be finite
+    ///     and the layer where the numbers cease to be finite
     /// @throws IllegalArgumentException if a sample predicts nothing, or has an id outside the
     ///     vocabulary or more tokens than the model has positions
     public double[] run(List<int[][]> samples, Receiver receiver) {
+        return run(samples, 0, receiver);
+    }
+
+    /// The same for samples that are part of more.
+    ///
+    /// @param number that the first of them has when one is named
+    public double[] run(List<int[][]> samples, int number, Receiver receiver) {
         double[] losses = new double[samples.size()];
         for (int first = 0; first < samples.size(); first += workers.count()) {
             int end = Math.min(samples.size(), first + workers.count());
-            round(samples.subList(first, end), first, losses, receiver);
+            round(samples.subList(first, end), first, number, losses, receiver);
         }
         return losses;
     }
 
-    private void round(List<int[][]> samples, int first, double[] losses, Receiver receiver) {
+    private void round(
+            List<int[][]> samples, int first, int number, double[] losses, Receiver receiver) {
         var journeys = new ArrayList<Journey>();
         samples.forEach(sample -> journeys.add(new Journey(sample)));
         try (var _ = Engine.bf16Products(compute == Compute.BFLOAT16)) {
             workers.forEach(
                     samples.size(),
-                    (_, i) -> losses[first + i] = journeys.get(i).forward(first + i));
+                    (_, i) -> losses[first + i] = journeys.get(i).forward(number + first + i));
             for (int b = blocks - 1; b >= Math.max(0, lowest); b--) {
                 int block = b;
                 workers.forEach(samples.size(), (_, i) -> journeys.get(i).backward(block));
@@ -228,7 +236,7 @@ public final class GradientPass {
         /// again is recorded both times, for the gradients shall not depend on what is kept.
         private Tensor forward(Tensor start, int block, boolean recorded) {
             if (!recorded) {
-                return unrecorded(start, block);
+                return unrecorded(start, block, Tap.NONE);
             }
             Tape kept = tapes.get(block);
             if (kept != null) {
@@ -245,9 +253,9 @@ public final class GradientPass {
             }
         }
 
-        private Tensor unrecorded(Tensor start, int block) {
+        private Tensor unrecorded(Tensor start, int block, Tap tap) {
             try (var _ = Engine.unrecorded()) {
-                return block(block).forward(start, rows, Tap.NONE);
+                return block(block).forward(start, rows, tap);
             }
         }
 
@@ -299,9 +307,24 @@ public final class GradientPass {
             Tensor x = decoder.embed(ids, rows).detach();
             for (int b = 0; b < blocks; b++) {
                 try (var block = Scope.open()) {
-                    x = block.release(unrecorded(x, b));
+                    var layers = new ArrayList<String>(); // that read what is not finite
+                    Tap tap =
+                            (layer, read) -> {
+                                if (!read.isFinite()) {
+                                    layers.add(layer.name());
+                                }
+                                return true;
+                            };
+                    x = block.release(unrecorded(x, b, tap));
                     if (!x.isFinite()) {
-                        return "sample %d (not finite from block %d on)".formatted(sample, b);
+                        return "sample %d (not finite from block %d on%s)"
+                                .formatted(
+                                        sample,
+                                        b,
+                                        layers.isEmpty()
+                                                ? ", in what it adds up last"
+                                                : ", first in what %s reads"
+                                                        .formatted(layers.getFirst()));
                     }
                 }
             }

@@ -47,6 +47,7 @@ import org.junit.jupiter.api.condition.EnabledOnOs;
 import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -650,6 +651,14 @@ class DriverTest {
         var made = run(method, TWO_OF_FOUR, PLAIN, 2);
         made.weights().forEach((layer, weight) -> assertEquals(weight.length / 2, zeros(weight)));
         assertSame(made.weights(), run(method, TWO_OF_FOUR, PLAIN, 2).weights());
+    }
+
+    @ParameterizedTest
+    @CsvSource({"paper, model", "paper, block", "rounds, block", "rounds, model"})
+    void sdsRunsByEveryPreset(String preset, String schedule) throws IOException {
+        var set = Map.of("preset", preset, "schedule", schedule);
+        var made = run(Methods.create("sds", set), TWO_OF_FOUR, PLAIN, 2);
+        made.weights().forEach((layer, weight) -> assertEquals(weight.length / 2, zeros(weight)));
     }
 
     private static int zeros(float[] weight) {

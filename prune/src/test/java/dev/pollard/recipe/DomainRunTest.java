@@ -336,6 +336,14 @@ class DomainRunTest {
         run(recipe("dpruner", alone, calibration, OptionalInt.of(10), "a=" + domain));
     }
 
+    @Test
+    void aLengthOfDomainsIsRefusedWithoutOne() throws IOException {
+        var calibration = List.of(general.toString());
+        var recipe = recipe("taylor", Map.of(), calibration, OptionalInt.of(10));
+        var e = assertThrows(IllegalArgumentException.class, () -> prepare(recipe).close());
+        assertTrue(e.getMessage().startsWith("--domain-length 10 without --domain"));
+    }
+
     /// Text of domains goes through the model like calibration text if the fit looks at it.
     @Test
     void thePlanCountsTheTextThatIsRead() throws IOException {

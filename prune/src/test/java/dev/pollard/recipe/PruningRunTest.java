@@ -47,6 +47,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class PruningRunTest {
     private static final int BLOCKS = 2;
@@ -461,6 +462,16 @@ class PruningRunTest {
                         pruning.exclude(),
                         pruning.seed(),
                         pruning.control()));
+    }
+
+    /// Weights are re-aimed before a method's one step; where steps have aims of their own it would
+    /// be undone.
+    @ParameterizedTest
+    @ValueSource(strings = {"sds", "taylor", "dpruner"})
+    void bothInputsAreForMethodsOfOneStep(String method) throws IOException {
+        var recipe = withInputs(recipe(method, "0.5"), Inputs.BOTH);
+        var e = assertThrows(IllegalArgumentException.class, () -> prepare(recipe).close());
+        assertTrue(e.getMessage().startsWith("--inputs both re-aims"), e.getMessage());
     }
 
     @Test

@@ -201,7 +201,7 @@ class GradientPassTest {
     }
 
     @Test
-    void aLossThatIsNotFiniteNamesSampleAndBlock() throws IOException {
+    void aLossThatIsNotFiniteNamesSampleAndLayer() throws IOException {
         try (var model = Model.open(Shared.MODELS.resolve("llama"));
                 var parameters = Parameters.of(model, PRUNABLE);
                 var workers = new Workers(2);
@@ -218,7 +218,14 @@ class GradientPassTest {
                             NonFiniteLossException.class,
                             () -> pass.run(samples("llama"), (_, _, _) -> {}));
             assertEquals(
-                    "the loss of sample 0 (not finite from block 1 on) is NaN", e.getMessage());
+                    "the loss of sample 0 (not finite from block 1 on, first in what"
+                            + " model.layers.1.mlp.down_proj reads) is NaN",
+                    e.getMessage());
+            var later =
+                    assertThrows(
+                            NonFiniteLossException.class,
+                            () -> pass.run(samples("llama"), 7, (_, _, _) -> {}));
+            assertTrue(later.getMessage().contains("sample 7 "), later.getMessage());
         }
     }
 

@@ -129,13 +129,9 @@ record Adjust(
                 best =
                         Optional.of(
                                 new LayerResult(
-                                        copy(weight), mask, List.of(note.formatted(i + 1))));
+                                        weight.copy(), mask, List.of(note.formatted(i + 1))));
             }
         }
         return best;
-    }
-
-    private static Tensor copy(Tensor weight) {
-        return Tensor.empty(weight.shape()).copy_(weight);
     }
 }

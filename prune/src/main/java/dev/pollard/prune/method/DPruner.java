@@ -22,9 +22,8 @@ import java.util.Map;
 import java.util.Optional;
 
 /// Pruning for a domain by a dual score (Nan Zhang, Yanchi Liu, Xujiang Zhao, Wei Cheng, Runxue
-/// Bao,
-/// Rui Zhang, Prasenjit Mitra, Haifeng Chen, "Pruning as a Domain-specific LLM Extractor", arXiv
-/// 2405.06275), in three passes:
+/// Bao, Rui Zhang, Prasenjit Mitra, Haifeng Chen, "Pruning as a Domain-specific LLM Extractor",
+/// arXiv 2405.06275), in three passes:
 ///
 /// 1. [GeneralImportance] of every weight, on open-domain text;
 /// 2. gradients of the domain's loss, sample by sample, after steps down that loss if asked for;
@@ -76,8 +75,10 @@ public record DPruner(
                     "holds generally important weights: not at all, by the paper's formula, by their"
                             + " distance from the dense ones, or by adding both scores (ours)");
     static final Setting.Real LAMBDA =
+            new Setting.Real("lambda", 0.1, 0, 1e9, "how much the penalty paper or ewc counts");
+    static final Setting.Real MIX =
             new Setting.Real(
-                    "lambda", 1.0, 0, 1e9, "how much the penalty counts; 0.1 in the paper");
+                    "mix", 1.0, 0, 1e9, "how much general importance counts, for penalty=mix");
     static final Setting.Real ALPHA =
             new Setting.Real("alpha", 0.03, 0, 1e3, "the learning rate in the paper's penalty");
     static final Setting.Choice IMPORTANCE =
@@ -141,6 +142,7 @@ public record DPruner(
                     GENERAL,
                     PENALTY,
                     LAMBDA,
+                    MIX,
                     ALPHA,
                     IMPORTANCE,
                     SIGN,
@@ -161,7 +163,6 @@ public record DPruner(
                             "terms", "both",
                             "general", "sequential",
                             "penalty", "paper",
-                            "lambda", "0.1",
                             "importance", "raw",
                             "sign", "plus",
                             "exact", "0"));
@@ -217,7 +218,7 @@ public record DPruner(
                                 : Terms.valueOf(settings.get(TERMS).toUpperCase(Locale.ROOT)),
                         settings.get(SIGN).equals("plus"),
                         penalty,
-                        mix ? settings.get(LAMBDA) : 0,
+                        mix ? settings.get(MIX) : 0,
                         group),
                 tuned,
                 exact == 0

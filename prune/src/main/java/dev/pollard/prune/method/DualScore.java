@@ -20,10 +20,10 @@ import java.util.Set;
 /// the Hessian's diagonal), and its absolute value is the score. A penalty on changing generally
 /// important weights belongs to the loss:
 ///
-/// - `λ Σ α² G g²`: its derivative, with F for the Hessian's diagonal again, is `2 λ α² G g F`, so
-/// g
-///   becomes `c g` and F becomes `c² F` with `c = 1 + 2 λ α² G F`;
-/// - `λ Σ G (W − W⁰)²`: at W⁰ it has no slope, but a curvature: `λ G W²` is added to the change.
+/// - `λ Σ α² G g²`: its derivative, with F for the Hessian's diagonal again, is `2 λ α² G g F`.
+///   So g becomes `c g`, and F becomes `c² F`, with `c = 1 + 2 λ α² G F`;
+/// - `λ Σ G (W − W⁰)²`: its curvature adds `λ G W²` to the change. At W⁰ it has no slope; after
+///   steps away from there the gradients that were found have it in them.
 ///
 /// Scores of several domains are divided by their means and added by the domains' weights.
 ///
@@ -72,12 +72,12 @@ record DualScore(
         Tensor sum = Tensor.zeros(weight.shape());
         if (terms != Terms.NONE) {
             for (var domain : known.domains()) {
-                sum.add_(relative(score(weight, domain, known)), domain.weight());
+                sum.add_(score(weight, domain, known).relative(), domain.weight());
             }
         }
         if (mixed > 0 || terms == Terms.NONE) {
             Tensor importance = known.importance().orElseThrow();
-            sum.add_(relative(importance), terms == Terms.NONE ? 1 : mixed);
+            sum.add_(importance.relative(), terms == Terms.NONE ? 1 : mixed);
         }
         return sum;
     }
@@ -89,7 +89,7 @@ record DualScore(
         if (penalty.form() != Penalty.Form.NONE) {
             Tensor importance = known.importance().orElseThrow(); // G
             if (penalty.normalised()) {
-                importance = relative(importance);
+                importance = importance.relative();
             }
             switch (penalty.form()) {
                 case PAPER -> {
@@ -110,11 +110,5 @@ record DualScore(
             case BOTH -> first.add_(second).abs();
             case NONE -> throw new IllegalStateException("no term");
         };
-    }
-
-    /// Divided by its mean, if that is not 0.
-    private static Tensor relative(Tensor score) {
-        double mean = score.mean().item();
-        return mean > 0 ? score.mul(1 / mean) : score;
     }
 }

@@ -19,9 +19,10 @@ import java.util.Set;
 ///
 /// `G_ij = W_ij² / (2 [H⁻¹]_jj)`
 ///
-/// (Zhang, Liu, Gong and others, "Pruning as a Domain-specific LLM Extractor", arXiv 2405.06275,
-/// after the optimal brain surgeon). It is left as a finding; what happens to the weights is for
-/// nobody but the blocks behind.
+/// with `H = X Xᵀ / tokens` (Zhang, Liu, Zhao and others, "Pruning as a Domain-specific LLM
+/// Extractor", arXiv 2405.06275, after the optimal brain surgeon; it is half of the squared error,
+/// where with a Hessian of `2 H` it would be all of it). It is left as a finding; what happens to
+/// the weights is for nobody but the blocks behind.
 ///
 /// @param form of `[H⁻¹]_jj` and of the weights
 /// @param damping added to the Gram's diagonal, as a fraction of its mean
@@ -30,8 +31,7 @@ record GeneralImportance(Form form, double damping) implements LayerPruner {
         /// Of the dense model: its weights, its inputs, the plain inverse.
         PLAIN,
         /// As a run of SparseGPT sees them: weights that made up for the columns removed before,
-        /// the
-        /// inverse without those columns, the inputs of the model pruned so far.
+        /// the inverse without those columns, the inputs of the model pruned so far.
         SEQUENTIAL
     }
 

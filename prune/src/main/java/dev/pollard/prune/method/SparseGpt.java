@@ -105,9 +105,8 @@ public record SparseGpt(double damping, int block) implements LayerPruner, Metho
         return prune(layer, sparsity, null);
     }
 
-    /// As [#prune(LayerContext, Sparsity)], and writes down the score of every weight, `w² /
-    /// U_jj²`,
-    /// when the sweep reaches its block.
+    /// As [#prune(LayerContext, Sparsity)], and writes down the score of every weight when the
+    /// sweep reaches its block: `w² / U_jj²`.
     ///
     /// @param scores `[out, in]`, to be written; null if nobody asks
     LayerResult prune(LayerContext layer, Sparsity sparsity, Tensor scores) {

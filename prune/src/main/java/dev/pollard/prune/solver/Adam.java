@@ -38,7 +38,7 @@ public record Adam(int epochs, double rate, int batch) {
     Tensor descend(Tensor start, long tokens, Gradient gradient, double l1, Random order) {
         try (var scope = Scope.open()) {
             double unit = start.abs().mean().item();
-            Tensor v = Tensor.empty(start.shape()).copy_(start);
+            Tensor v = start.copy();
             Tensor mean = Tensor.zeros(start.shape());
             Tensor square = Tensor.zeros(start.shape());
             var batches = new Integer[Math.toIntExact((tokens + batch - 1) / batch)];
@@ -64,7 +64,9 @@ public record Adam(int epochs, double rate, int batch) {
                         Tensor length = Tensor.full(rate * unit, start.shape()).div(root);
                         v.addcmul_(mean, length, -1 / (1 - Math.pow(DECAY, step)));
                         if (l1 > 0) {
-                            shrink_(v, length.mul_(l1 * unit));
+                            shrink_(
+                                    v,
+                                    length.mul_(l1 / 2 * unit)); // the gradient is half of it, too
                         }
                     }
                 }

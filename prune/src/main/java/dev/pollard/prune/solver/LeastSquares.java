@@ -65,23 +65,23 @@ public final class LeastSquares {
 
     /// `B − V A`, the direction of steepest descent.
     private Tensor descent(Tensor v) {
-        return copy(b).addmm_(v, normal.matrix(), -1);
+        return b.copy().addmm_(v, normal.matrix(), -1);
     }
 
     private double step() {
         return 1 / normal.largestEigenvalue();
     }
 
-    /// Proximal gradient descent from `start` on `f + 2 λ₁ u ‖V‖₁ + λ₂ ‖V‖²`, u the mean absolute
+    /// Proximal gradient descent from `start` on `f + λ₁ u ‖V‖₁ + λ₂ ‖V‖²`, u the mean absolute
     /// value of `start`, with step 1 / L, L the largest eigenvalue of A: on half of it, that is,
-    /// whose gradient is `V A − B + λ₂ V`.
+    /// whose smooth part has the gradient `V A − B + λ₂ V`.
     ///
     /// @param l1 λ₁
     /// @param l2 λ₂
     /// @return V after `steps` steps, in the current scope
     public Tensor descend(Tensor start, int steps, double l1, double l2) {
-        Tensor v = copy(start);
-        double threshold = step() * l1 * start.abs().mean().item();
+        Tensor v = start.copy();
+        double threshold = step() * l1 / 2 * start.abs().mean().item();
         for (int k = 0; k < steps; k++) {
             try (var _ = Scope.open()) {
                 Tensor next = descent(v).mul_(step()).add_(v);
@@ -150,16 +150,16 @@ public final class LeastSquares {
             double l2,
             Projection pattern) {
         try (var scope = Scope.open()) {
-            Tensor z = copy(start);
+            Tensor z = start.copy();
             Tensor u = Tensor.zeros(start.shape());
-            Tensor v = copy(start);
+            Tensor v = start.copy();
             for (int k = 0; k < steps; k++) {
                 if (k > 0 && k % SAME_RHO == 0) {
                     rho *= growth;
                     u.mul_(1 / growth); // ρ U is the multiplier, and stays
                 }
                 try (var _ = Scope.open()) {
-                    Tensor aim = copy(b).add_(z, rho).add_(u, -rho);
+                    Tensor aim = b.copy().add_(z, rho).add_(u, -rho);
                     v.copy_(aim.matmul(normal.inverse(rho + l2)));
                     if (k < steps - 1) {
                         u.add_(v);
@@ -180,7 +180,7 @@ public final class LeastSquares {
     ///
     /// @return V of the pattern, in the current scope
     public Tensor descendSparse(Tensor start, int steps, Projection pattern) {
-        Tensor v = copy(start);
+        Tensor v = start.copy();
         for (int k = 0; k < steps; k++) {
             try (var _ = Scope.open()) {
                 Tensor next = descent(v).mul_(step()).add_(v);
@@ -199,7 +199,7 @@ public final class LeastSquares {
         try (var scope = Scope.open()) {
             Tensor v = start.mul(kept);
             Tensor r = descent(v).mul_(kept);
-            Tensor p = copy(r);
+            Tensor p = r.copy();
             Tensor rr = squaredRows(r); // [out, 1]
             for (int k = 0; k < steps; k++) {
                 try (var _ = Scope.open()) {
@@ -218,9 +218,5 @@ public final class LeastSquares {
 
     private static Tensor squaredRows(Tensor r) {
         return r.square().sum(1).unsqueeze(1);
-    }
-
-    private static Tensor copy(Tensor tensor) {
-        return Tensor.empty(tensor.shape()).copy_(tensor);
     }
 }

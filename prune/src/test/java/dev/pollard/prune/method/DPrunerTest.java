@@ -234,6 +234,33 @@ class DPrunerTest {
                 1);
     }
 
+    private static double[] relative(double[] scores) {
+        double mean = Arrays.stream(scores).average().orElseThrow();
+        return Arrays.stream(scores).map(s -> s / mean).toArray();
+    }
+
+    /// The default: `½ F W²` over its mean, and G over its own, `mix` times.
+    @ParameterizedTest
+    @ValueSource(doubles = {0, 0.7, 3})
+    void theDefaultScoreIsThatOfItsFormula(double mix) {
+        float[] w = random(1, false);
+        float[] f = random(30, true);
+        float[] importance = random(11, true);
+        double[] curve = new double[w.length];
+        double[] general = new double[w.length];
+        for (int i = 0; i < w.length; i++) {
+            curve[i] = 0.5 * f[i] * w[i] * w[i];
+            general[i] = importance[i];
+        }
+        double[] domain = relative(curve);
+        double[] whole = relative(general);
+        double[] scores = new double[w.length];
+        Arrays.setAll(scores, i -> domain[i] + mix * whole[i]);
+        var set = Map.of("mix", Double.toString(mix));
+        var method = (DPruner) Methods.create("dpruner", set);
+        assertKeepsTheHighest(scores, (DualScore) method.score(), w, 1);
+    }
+
     private static final Penalty NO_PENALTY = new Penalty(Penalty.Form.NONE, 0, 0, false);
 
     @Test
@@ -323,14 +350,29 @@ class DPrunerTest {
         return run(set, workers, folder.resolve("work" + runs++), _ -> {});
     }
 
+    private Map<String, float[]> run(Map<String, String> set, Sparsity sparsity)
+            throws IOException {
+        return run(set, sparsity, 2, folder.resolve("work" + runs++), _ -> {});
+    }
+
     private Map<String, float[]> run(
             Map<String, String> set, int workers, Path work, Consumer<RunEvent> listener)
+            throws IOException {
+        return run(set, HALF, workers, work, listener);
+    }
+
+    private Map<String, float[]> run(
+            Map<String, String> set,
+            Sparsity sparsity,
+            int workers,
+            Path work,
+            Consumer<RunEvent> listener)
             throws IOException {
         var method = Methods.create("dpruner", set);
         try (var model = Model.open(model());
                 var crew = new Workers(workers);
                 var store = WorkFolder.open(work, new LinkedHashMap<>(), true, false)) {
-            new Driver(model, method, _ -> HALF, settings(), (_, w) -> w, crew, store, listener)
+            new Driver(model, method, _ -> sparsity, settings(), (_, w) -> w, crew, store, listener)
                     .run(TEXTS);
             var weights = new LinkedHashMap<String, float[]>();
             for (int b = 0; b < model.config().blocks(); b++) {
@@ -491,6 +533,79 @@ class DPrunerTest {
             }
         }
         return Math.sqrt(sum / count);
+    }
+
+    /// The fit under the mask aims at what tuning left, not back at the dense model.
+    @Test
+    void tunedWeightsStayTunedUnderTheFit() throws IOException {
+        var tuned = Map.of("tune", "12", "batch", "6", "weights", "tuned", "score", "domain");
+        var plain = new LinkedHashMap<>(tuned);
+        plain.put("exact", "0");
+        var fitted = new LinkedHashMap<>(tuned);
+        fitted.put("exact", "40");
+        var few = new Sparsity.Unstructured(0.02);
+        double moved = distance(run(plain, few));
+        assertEquals(moved, distance(run(fitted, few)), 0.1 * moved);
+    }
+
+    /// After steps away from the dense weights a penalty by distance has a slope, which is part of
+    /// the gradient of the regularised loss.
+    @Test
+    void theSlopeOfThePenaltyIsInTheGradient() throws IOException {
+        var set = new LinkedHashMap<String, String>();
+        set.putAll(Map.of("penalty", "ewc", "tune", "3", "exact", "0", "importance", "raw"));
+        set.put("lambda", "1e-6"); // the steps are the same to the last bits but few
+        Path weak = folder.resolve("weak");
+        run(set, 2, weak, _ -> {});
+        set.put("lambda", "2e-6");
+        Path twice = folder.resolve("twice");
+        run(set, 2, twice, _ -> {});
+        String name = "model.layers.1.mlp.up_proj";
+        try (var a = WorkFolder.open(weak, new LinkedHashMap<>(), true, false);
+                var b = WorkFolder.open(twice, new LinkedHashMap<>(), true, false);
+                var _ = Scope.open()) {
+            Tensor importance =
+                    a.load(0, 1).orElseThrow().findings().get(name).importance().orElseThrow();
+            var findings = a.load(1, 1).orElseThrow().findings().get(name);
+            Tensor tuned = findings.tuned().orElseThrow();
+            Tensor dense = Tensor.of(dense().get(name), tuned.size(0), tuned.size(1));
+            Tensor slope = importance.mul(2e-6).mul_(tuned.sub(dense));
+            Tensor more =
+                    b.load(1, 1)
+                            .orElseThrow()
+                            .findings()
+                            .get(name)
+                            .domains()
+                            .getFirst()
+                            .gradient()
+                            .sub(findings.domains().getFirst().gradient());
+            double largest = slope.abs().max().item();
+            assertTrue(largest > 0);
+            assertEquals(0, more.sub(slope).abs().max().item(), 0.05 * largest + 1e-8);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"paper, 0.5", "default, 0.5", "paper, 2:4"})
+    void everyPresetPrunes(String preset, String pattern) throws IOException {
+        var sparsity = Sparsity.parse(pattern);
+        for (float[] weight : run(Map.of("preset", preset), sparsity).values()) {
+            int zeros = 0;
+            for (float w : weight) {
+                zeros += w == 0 ? 1 : 0;
+            }
+            assertEquals(weight.length / 2, zeros);
+        }
+    }
+
+    @Test
+    void thePaperPresetIsWhatThePaperHas() {
+        var paper = (DPruner) Methods.create("dpruner", Map.of("preset", "paper"));
+        var penalty = new Penalty(Penalty.Form.PAPER, 0.1, 0.03, false);
+        assertEquals(
+                new DualScore(DualScore.Terms.BOTH, true, penalty, 0, new ComparisonGroup.Matrix()),
+                paper.score());
+        assertTrue(paper.adjust().isEmpty());
     }
 
     @Test

@@ -2,6 +2,7 @@ package dev.pollard.prune.method;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
@@ -24,6 +25,7 @@ import dev.pollard.stats.Statistic;
 import dev.pollard.tensor.Scope;
 import dev.pollard.tensor.Tensor;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Map;
@@ -34,6 +36,7 @@ import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class SdsTest {
@@ -282,7 +285,118 @@ class SdsTest {
         }
     }
 
+    private static Gram gram(Tensor a, Tensor b) {
+        return new Gram(a.transpose(0, 1).matmul(b).div((double) a.size(0)), a.size(0));
+    }
+
+    /// A layer whose inputs in the sparse model are others than in the dense one.
+    private static LayerContext betweenModels() {
+        var random = new Random(5);
+        Tensor dense = gaussian(random, 200, 16);
+        Tensor sparse = dense.mul(0.8).add(gaussian(random, 200, 16).mul(0.3));
+        var stats =
+                new LayerStats(
+                        200,
+                        Optional.empty(),
+                        Optional.of(gram(sparse, sparse)),
+                        Optional.of(gram(dense, sparse)),
+                        Optional.of(gram(dense, dense)),
+                        Optional.empty(),
+                        Optional.empty(),
+                        Optional.empty());
+        Tensor w = gaussian(random, 8, 16);
+        Tensor pruned = new ComparisonGroup.Row().largest(w, TWO_OF_FOUR).applyTo(w);
+        return new LayerContext("layer", pruned, w, List.of(pruned), Findings.NONE, stats, 0);
+    }
+
+    /// At the minimum the gradient of the error is zero, whichever the inputs.
+    @ParameterizedTest
+    @EnumSource(
+            value = Redense.Data.class,
+            names = {"SD", "DD", "CROSS"})
+    void aLayerIsRebuiltOnTheInputsItIsTold(Redense.Data data) {
+        try (var _ = Scope.open()) {
+            var layer = betweenModels();
+            var redense =
+                    new Redense(
+                            new ComparisonGroup.Row(),
+                            data,
+                            new Redense.Solver.Gradient(2000),
+                            Coordinates.SCALED,
+                            0,
+                            0,
+                            0,
+                            false);
+            Tensor rebuilt = redense.prune(layer, TWO_OF_FOUR).weight();
+            var stats = layer.stats();
+            // W G = W_d C
+            Tensor g = data == Redense.Data.DD ? stats.dense().matrix() : stats.gram().matrix();
+            Tensor c = data == Redense.Data.CROSS ? stats.cross().matrix() : g;
+            Tensor left = rebuilt.matmul(g).sub(layer.dense().matmul(c));
+            assertEquals(0, left.abs().max().item(), 1e-3, data.toString());
+            double moved = rebuilt.sub(layer.dense()).abs().max().item();
+            assertEquals(data == Redense.Data.CROSS, moved > 0.05, data + ": " + moved);
+        }
+    }
+
+    /// How far a few steps come depends on whose inputs they see.
+    @Test
+    void sparseAndDenseInputsAreOtherWaysToTheSameWeights() {
+        try (var _ = Scope.open()) {
+            var layer = betweenModels();
+            var ways = new ArrayList<float[]>();
+            for (var data : List.of(Redense.Data.SD, Redense.Data.DD)) {
+                var redense =
+                        new Redense(
+                                new ComparisonGroup.Row(),
+                                data,
+                                new Redense.Solver.Gradient(1),
+                                Coordinates.RAW,
+                                0,
+                                0,
+                                0,
+                                false);
+                Tensor rebuilt = redense.prune(layer, TWO_OF_FOUR).weight();
+                var stats = layer.stats();
+                Tensor g = data == Redense.Data.DD ? stats.dense().matrix() : stats.gram().matrix();
+                // One step down half the error's gradient, (W_s - W_d) G.
+                Tensor slope = layer.weight().sub(layer.dense()).matmul(g);
+                Tensor step = rebuilt.sub(layer.weight());
+                double along = -step.mul(slope).sum().item() / slope.square().sum().item();
+                Tensor off = step.add(slope.mul(along));
+                assertEquals(0, off.abs().max().item(), 1e-5, data.toString());
+                ways.add(rebuilt.toFloats());
+            }
+            assertFalse(Arrays.equals(ways.get(0), ways.get(1)));
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"sd, ENTERED", "dd, ENTERED", "cross, ENTERED", "kd, LEFT"})
+    void onlyRebuiltDataFlowThroughWhatIsRebuilt(String data, Sweep.Flow flow) {
+        var sds = Methods.create("sds", Map.of("schedule", "model", "data", data));
+        assertEquals(flow, ((Sweep) sds.passes().get(1)).flow());
+        assertEquals(Sweep.Flow.LEFT, ((Sweep) sds.passes().get(2)).flow());
+    }
+
     // ---- settings ----
+
+    @Test
+    void thePaperPresetIsWhatThePaperHas() {
+        var paper = Methods.named("sds").settings(Map.of("preset", "paper", "l2", "0.2"));
+        assertEquals(0.1, paper.get(Sds.L1));
+        assertEquals(0.2, paper.get(Sds.L2), "what is given wins");
+        assertEquals(200, paper.get(Sds.STEPS));
+        assertEquals(200, paper.get(Sds.SOFT));
+        assertEquals(0, paper.get(Sds.EXACT));
+        assertEquals("gradient", paper.get(Sds.SOLVER));
+        assertEquals("raw", paper.get(Sds.COORDINATES));
+        assertEquals("sd", paper.get(Sds.DATA));
+        assertEquals(3, Methods.create("sds", Map.of("preset", "paper")).passes().size());
+        var rounds = (Sds) Methods.create("sds", Map.of("preset", "rounds"));
+        assertEquals(2, rounds.rounds());
+        assertEquals(7, ((Sweep) rounds.passes().getFirst()).steps().size());
+    }
 
     @ParameterizedTest
     @CsvSource(

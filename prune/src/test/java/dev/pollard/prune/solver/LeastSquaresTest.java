@@ -258,7 +258,7 @@ class LeastSquaresTest {
         double eta = 1 / 1.05;
         double first = 0.5 + eta * (1 - 0.5);
         double second = 0.3 + eta * (-0.2 - 0.3);
-        double threshold = eta * 0.25 * 0.4;
+        double threshold = eta * 0.25 / 2 * 0.4; // half of f + λ₁ u ‖V‖₁ is gone down
         assertArrayEquals(
                 new float[] {
                     (float) ((first - threshold) / (1 + eta * 2)),
@@ -268,7 +268,7 @@ class LeastSquaresTest {
                 1e-6f);
         assertArrayEquals(
                 new float[] {(float) (first - eta * 0.4), 0}, // nearer to zero than that
-                error.descend(start, 1, 1, 0).toFloats(),
+                error.descend(start, 1, 2, 0).toFloats(),
                 1e-6f);
         // (W_d + μ W_s) / (1 + μ + λ₂), then the threshold
         assertArrayEquals(
