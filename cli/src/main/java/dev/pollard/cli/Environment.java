@@ -1,5 +1,6 @@
 package dev.pollard.cli;
 
+import dev.pollard.eval.ResultCache;
 import dev.pollard.hub.Hub;
 import dev.pollard.hub.ModelCache;
 import dev.pollard.hub.ModelNames;
@@ -43,6 +44,11 @@ record Environment(Map<String, String> variables, Optional<Path> saplings) {
 
     ModelCache models() {
         return new ModelCache(cacheFolder());
+    }
+
+    /// Where results are kept between runs.
+    ResultCache results() {
+        return new ResultCache(cacheFolder(), Build.read().version());
     }
 
     /// How models are found by name.

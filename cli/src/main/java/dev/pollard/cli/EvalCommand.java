@@ -3,7 +3,6 @@ package dev.pollard.cli;
 import dev.pollard.eval.Comparison;
 import dev.pollard.eval.Decoding;
 import dev.pollard.eval.Measure;
-import dev.pollard.eval.ResultCache;
 import dev.pollard.model.Model;
 import dev.pollard.recipe.EvaluationRun;
 import dev.pollard.recipe.Recipe;
@@ -229,7 +228,7 @@ final class EvalCommand implements Callable<Integer> {
                     candidates,
                     computing.compute,
                     workers,
-                    new ResultCache(environment.cacheFolder()),
+                    environment.results(),
                     screen,
                     screen::warn);
         }

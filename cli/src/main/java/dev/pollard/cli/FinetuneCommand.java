@@ -1,6 +1,5 @@
 package dev.pollard.cli;
 
-import dev.pollard.eval.ResultCache;
 import dev.pollard.recipe.Recipe;
 import dev.pollard.recipe.RecoveryRecipe;
 import dev.pollard.recipe.RecoveryRecord;
@@ -276,9 +275,7 @@ final class FinetuneCommand implements Callable<Integer> {
         computing.prepare(console);
         RecoveryRecord record;
         try (var screen = new RunScreen(console, output, progress, "");
-                var run =
-                        RecoveryRun.prepare(
-                                recipe, new ResultCache(environment.cacheFolder()), screen)) {
+                var run = RecoveryRun.prepare(recipe, environment.results(), screen)) {
             String command = CommandLines.typed(spec);
             var interrupt = Interrupt.watch(console, spec, run::discardPartial);
             try {

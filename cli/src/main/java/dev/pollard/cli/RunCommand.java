@@ -2,7 +2,6 @@ package dev.pollard.cli;
 
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import dev.pollard.data.Sampling;
-import dev.pollard.eval.ResultCache;
 import dev.pollard.model.Compute;
 import dev.pollard.prune.Allocation;
 import dev.pollard.prune.Inputs;
@@ -371,9 +370,7 @@ final class RunCommand implements Callable<Integer> {
         computing.prepare(console);
         RunRecord record;
         try (var screen = new RunScreen(console, output, progress, method);
-                var run =
-                        PruningRun.prepare(
-                                recipe, new ResultCache(environment.cacheFolder()), screen)) {
+                var run = PruningRun.prepare(recipe, environment.results(), screen)) {
             if (dryRun) {
                 PlanView.print(console, run);
                 return ExitCode.DONE.code();

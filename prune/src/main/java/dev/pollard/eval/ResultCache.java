@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.node.ObjectNode;
 import dev.pollard.data.TokenWindows;
 import dev.pollard.format.Sha256;
 import dev.pollard.model.Compute;
+import dev.pollard.tokenizer.Tokenizer;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
@@ -26,24 +27,31 @@ public final class ResultCache {
     private static final ObjectMapper JSON = new ObjectMapper();
 
     private final Path folder;
+    private final String version;
 
     /// @param folder made when the first result is stored
-    public ResultCache(Path folder) {
+    /// @param version of Pollard, which measures: what another has measured is not found
+    public ResultCache(Path folder, String version) {
         this.folder = folder;
+        this.version = version;
     }
 
-    /// All that a result depends on.
+    /// All that a result depends on, but for the version.
     private sealed interface Key {
         /// What begins the names of the files of this kind.
         String kind();
-
-        private String fileName() {
-            String hash = Sha256.of(toString()).substring(0, NAME_DIGITS);
-            return "%s-%s.json".formatted(kind(), hash);
-        }
     }
 
-    /// All that a perplexity depends on.
+    private String text(Key key) {
+        return "%s, %s".formatted(version, key);
+    }
+
+    private Path file(Key key) {
+        String hash = Sha256.of(text(key)).substring(0, NAME_DIGITS);
+        return folder.resolve("%s-%s.json".formatted(key.kind(), hash));
+    }
+
+    /// What a perplexity depends on.
     ///
     /// @param weights SHA-256 of the model's weights and configuration, hexadecimal
     /// @param ids [TokenWindows#sha256]: of the windows evaluated
@@ -78,21 +86,36 @@ public final class ResultCache {
         }
     }
 
-    /// All that answers to questions depend on.
+    /// What answers to questions depend on.
     ///
     /// @param weights SHA-256 of the model's weights and configuration, hexadecimal
+    /// @param tokenizer SHA-256 of its `tokenizer.json`, hexadecimal
     /// @param task its name and version
     /// @param questions [Questions#sha256]: of what was asked, examples and all
     /// @param decoding of texts to be written
     public record Asked(
-            String weights, String task, String questions, Decoding decoding, Compute compute)
+            String weights,
+            String tokenizer,
+            String task,
+            String questions,
+            Decoding decoding,
+            Compute compute)
             implements Key {
         /// The key of `weights` asked `questions`.
         public static Asked of(
-                String weights, Questions questions, Decoding decoding, Compute compute) {
+                String weights,
+                Tokenizer tokenizer,
+                Questions questions,
+                Decoding decoding,
+                Compute compute) {
             var task = questions.task();
-            String name = "%s %s".formatted(task.name(), task.version());
-            return new Asked(weights, name, questions.sha256(), decoding, compute);
+            return new Asked(
+                    weights,
+                    Sha256.of(tokenizer.toJson()),
+                    "%s %s".formatted(task.name(), task.version()),
+                    questions.sha256(),
+                    decoding,
+                    compute);
         }
 
         @Override
@@ -119,13 +142,13 @@ public final class ResultCache {
     }
 
     private <R> Found<R> find(Key key, Function<JsonNode, Optional<R>> read) {
-        Path file = folder.resolve(key.fileName());
+        Path file = file(key);
         try {
             if (Files.size(file) > LONGEST_FILE) {
                 return unusable(file, "too long");
             }
             JsonNode root = JSON.readTree(Files.readAllBytes(file));
-            if (!root.path("key").asText().equals(key.toString())
+            if (!root.path("key").asText().equals(text(key))
                     || root.path("schema").asInt() != SCHEMA) {
                 return unusable(file, "made for something else");
             }
@@ -184,7 +207,7 @@ public final class ResultCache {
 
     private Optional<String> store(Key key, ObjectNode root) {
         root.put("schema", SCHEMA);
-        root.put("key", key.toString());
+        root.put("key", text(key));
         try {
             Files.createDirectories(folder);
             Path aside = Files.createTempFile(folder, key.kind(), ".tmp");
@@ -192,7 +215,7 @@ public final class ResultCache {
                 Files.write(aside, JSON.writerWithDefaultPrettyPrinter().writeValueAsBytes(root));
                 Files.move(
                         aside,
-                        folder.resolve(key.fileName()),
+                        file(key),
                         StandardCopyOption.ATOMIC_MOVE,
                         StandardCopyOption.REPLACE_EXISTING);
             } finally {

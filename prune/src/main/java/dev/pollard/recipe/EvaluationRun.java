@@ -317,21 +317,22 @@ public final class EvaluationRun {
             Perplexity.Progress progress,
             Consumer<String> warnings) {
         var asking = questions.get(task);
+        var tokenizer = candidate.tokenizer().orElseThrow();
+        var decoding = asked.decoding();
         var key =
                 candidate
                         .sha256()
-                        .map(hash -> ResultCache.Asked.of(hash, asking, asked.decoding(), compute));
+                        .map(
+                                hash ->
+                                        ResultCache.Asked.of(
+                                                hash, tokenizer, asking, decoding, compute));
         var known = key.flatMap(k -> known(cache.find(k, asking), warnings));
         var answers =
                 known.orElseGet(
                         () -> {
-                            var scorer =
-                                    new ModelScorer(
-                                            candidate.decoder(),
-                                            candidate.tokenizer().orElseThrow(),
-                                            compute,
-                                            workers);
-                            return asking.ask(scorer, asked.decoding(), progress);
+                            var model = candidate.decoder();
+                            var scorer = new ModelScorer(model, tokenizer, compute, workers);
+                            return asking.ask(scorer, decoding, progress);
                         });
         if (known.isEmpty()) {
             key.flatMap(k -> cache.store(k, answers)).ifPresent(warnings);

@@ -56,7 +56,7 @@ final class EventLog implements AutoCloseable {
             line.put("control", true);
         }
         line.put("data", event);
-        if (event instanceof RunEvent.BlockDone) {
+        if (event instanceof RunEvent.BlockDone || event instanceof RunEvent.SamplesDone) {
             PeakMemory.bytes().ifPresent(bytes -> line.put("peak_rss_bytes", bytes));
         }
         try {

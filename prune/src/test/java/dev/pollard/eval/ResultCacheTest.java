@@ -36,7 +36,7 @@ class ResultCacheTest {
 
     @Test
     void findsBitForBitWhatWasStored() {
-        var cache = new ResultCache(folder.resolve("made/when/needed"));
+        var cache = new ResultCache(folder.resolve("made/when/needed"), "1");
         assertEquals(new ResultCache.Found<>(Optional.empty(), Optional.empty()), cache.find(KEY));
         assertEquals(Optional.empty(), cache.store(KEY, RESULT));
         assertEquals(
@@ -60,7 +60,7 @@ class ResultCacheTest {
 
     @Test
     void keepsApartWhateverDiffers() {
-        var cache = new ResultCache(folder);
+        var cache = new ResultCache(folder, "1");
         cache.store(KEY, RESULT);
         for (var other :
                 new ResultCache.Text[] {
@@ -78,7 +78,7 @@ class ResultCacheTest {
 
     @Test
     void ignoresABrokenFileWithANote() throws Exception {
-        var cache = new ResultCache(folder);
+        var cache = new ResultCache(folder, "1");
         cache.store(KEY, RESULT);
         Path file = onlyFile();
         byte[] whole = Files.readAllBytes(file);
@@ -104,6 +104,16 @@ class ResultCacheTest {
         return Tasks.named("choice:" + file).read(folder, 0);
     }
 
+    private static ResultCache.Asked asked(
+            String weights,
+            String tokenizer,
+            Questions questions,
+            Decoding decoding,
+            Compute compute) {
+        return new ResultCache.Asked(
+                weights, tokenizer, "mine 1", questions.sha256(), decoding, compute);
+    }
+
     @Test
     void findsAnswersBitForBit() throws Exception {
         String line = "{\"question\": \"%s?\", \"choices\": [\"b\", \"c\"], \"answer\": %d}\n";
@@ -115,8 +125,8 @@ class ResultCacheTest {
                         new Scored(Double.MIN_VALUE, false, 2),
                         new Scored(-Math.PI, true, 3));
         var answers = Answers.scored(questions, scored, 1.5);
-        var cache = new ResultCache(folder.resolve("cache"));
-        var key = ResultCache.Asked.of("ab12", questions, Decoding.GREEDY, Compute.FLOAT32);
+        var cache = new ResultCache(folder.resolve("cache"), "1");
+        var key = asked("ab12", "cd34", questions, Decoding.GREEDY, Compute.FLOAT32);
         assertEquals(Optional.empty(), cache.find(key, questions).result());
         assertEquals(Optional.empty(), cache.store(key, answers));
         var found = cache.find(key, questions).result().orElseThrow();
@@ -128,13 +138,15 @@ class ResultCacheTest {
         var sampled = new Decoding(1, 1, 0);
         for (var unknown :
                 List.of(
-                        ResultCache.Asked.of("ab13", questions, Decoding.GREEDY, Compute.FLOAT32),
-                        ResultCache.Asked.of("ab12", other, Decoding.GREEDY, Compute.FLOAT32),
-                        ResultCache.Asked.of("ab12", questions, sampled, Compute.FLOAT32),
-                        ResultCache.Asked.of(
-                                "ab12", questions, Decoding.GREEDY, Compute.BFLOAT16))) {
+                        asked("ab13", "cd34", questions, Decoding.GREEDY, Compute.FLOAT32),
+                        asked("ab12", "cd35", questions, Decoding.GREEDY, Compute.FLOAT32),
+                        asked("ab12", "cd34", other, Decoding.GREEDY, Compute.FLOAT32),
+                        asked("ab12", "cd34", questions, sampled, Compute.FLOAT32),
+                        asked("ab12", "cd34", questions, Decoding.GREEDY, Compute.BFLOAT16))) {
             assertEquals(Optional.empty(), cache.find(unknown, questions).result());
         }
+        var newer = new ResultCache(folder.resolve("cache"), "2");
+        assertEquals(Optional.empty(), newer.find(key, questions).result());
         var fewer = Answers.scored(questions, scored, 1.5).scored().subList(0, 1);
         cache.store(key, new Answers(answers.measures(), fewer, List.of(), 1.5));
         assertTrue(cache.find(key, questions).note().orElseThrow().contains("incomplete"));
@@ -143,13 +155,13 @@ class ResultCacheTest {
     @Test
     void saysWhyItCouldNotStore() throws Exception {
         Path occupied = Files.writeString(folder.resolve("file"), "x");
-        var note = new ResultCache(occupied).store(KEY, RESULT);
+        var note = new ResultCache(occupied, "1").store(KEY, RESULT);
         assertTrue(note.orElseThrow().contains("was not cached"), note.toString());
     }
 
     @Test
     void leavesNothingButTheResult() throws Exception {
-        var cache = new ResultCache(folder);
+        var cache = new ResultCache(folder, "1");
         cache.store(KEY, RESULT);
         cache.store(KEY, RESULT);
         assertTrue(onlyFile().getFileName().toString().endsWith(".json"));

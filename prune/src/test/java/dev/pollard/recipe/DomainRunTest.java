@@ -111,7 +111,7 @@ class DomainRunTest {
     }
 
     private PruningRun prepare(Recipe recipe) throws IOException {
-        return PruningRun.prepare(recipe, new ResultCache(folder.resolve("cache")), listener);
+        return PruningRun.prepare(recipe, new ResultCache(folder.resolve("cache"), "1"), listener);
     }
 
     private RunRecord run(Recipe recipe) throws IOException {

@@ -149,7 +149,7 @@ class PruningRunTest {
     }
 
     private RunRecord run(Recipe recipe, RunListener listener) throws IOException {
-        var cache = new ResultCache(folder.resolve("cache"));
+        var cache = new ResultCache(folder.resolve("cache"), "1");
         try (var run = PruningRun.prepare(recipe, cache, listener)) {
             return run.execute("pollard run …", "1.2.3", (_, _) -> {});
         }
@@ -511,7 +511,8 @@ class PruningRunTest {
     }
 
     private PruningRun prepare(Recipe recipe) throws IOException {
-        return PruningRun.prepare(recipe, new ResultCache(folder.resolve("cache")), new Listener());
+        return PruningRun.prepare(
+                recipe, new ResultCache(folder.resolve("cache"), "1"), new Listener());
     }
 
     // ---- what stays and what goes ----

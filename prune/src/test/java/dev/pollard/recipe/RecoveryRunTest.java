@@ -126,7 +126,7 @@ class RecoveryRunTest {
                                 Optional.empty(),
                                 resume),
                         new Recipe.Output(out, dtype, false));
-        return RecoveryRun.prepare(recipe, new ResultCache(folder.resolve("cache")), listener);
+        return RecoveryRun.prepare(recipe, new ResultCache(folder.resolve("cache"), "1"), listener);
     }
 
     private RecoveryRecord run() throws IOException {

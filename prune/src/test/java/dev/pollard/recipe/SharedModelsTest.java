@@ -91,7 +91,7 @@ class SharedModelsTest {
                                 Optional.empty(),
                                 false),
                         new Recipe.Output(folder.resolve("out"), "keep", false));
-        var cache = new ResultCache(folder.resolve("cache"));
+        var cache = new ResultCache(folder.resolve("cache"), "1");
         try (var run = PruningRun.prepare(recipe, cache, new Silence())) {
             return run.execute("pollard run …", "1", (_, _) -> {});
         }
