@@ -21,17 +21,20 @@ void main(String[] reports) throws Exception {
                         .collect(Collectors.joining("; "));
         double error = run.layers().stream().mapToDouble(l -> l.relativeError()).average().orElse(0);
         double kept = run.layers().stream().mapToDouble(l -> (1 - l.sparsity()) * l.rows() * l.columns()).sum();
-        double moved =
+        double moved = // of the last step that has a mask, against the first
                 run.layers().stream()
-                        .flatMap(l -> l.steps().stream())
-                        .filter(s -> s.maskMoved() != null)
+                        .flatMap(
+                                l ->
+                                        l.steps().reversed().stream()
+                                                .filter(s -> s.maskMoved() != null)
+                                                .limit(1))
                         .mapToDouble(s -> s.maskMoved())
                         .sum();
         var seconds = run.seconds();
         IO.println(
                 "| %s | %s | %s | %s | %s | %.1f %% | %.0f | %s | %.0f | %d |"
                         .formatted(
-                                sds ? "sds " + settings.get("preset") : "initial",
+                                Path.of(report).getParent().getParent().getFileName(),
                                 sds ? settings.get("base") : run.method().name(),
                                 run.pattern(),
                                 perplexities,

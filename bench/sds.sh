@@ -6,22 +6,35 @@
 #   bench/sds.sh OUT                                   all of it: hours on 2 cores
 #   BASES=wanda PATTERNS=2:4 VARIANTS="initial default" bench/sds.sh OUT
 #   CALIB=seed1 SAMPLES=128 bench/sds.sh OUT           other calibration text, drawn by seed 1
+#   VARIANTS="default default+data=dd paper paper+l1=0+l2=0" bench/sds.sh OUT     a preset with other settings: what each is worth
+#   SET=sapling bench/sds.sh OUT                       on the model and the texts of this repository: half a minute a run
 #   MODEL=FOLDER EVAL=perplexity:FILE CALIB_FILE=FILE LENGTH=256 bench/sds.sh OUT
+#
+# An OUT for every MODEL, LENGTH, WINDOWS and COMPUTE: a run is known by base, pattern, variant, text and samples.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 shared=${SHARED:-../shared}
 out=${1:?where the runs go}
 mkdir -p "$out"
-model=${MODEL:-$shared/models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf}
-length=${LENGTH:-512}
 samples=${SAMPLES:-32}
-calib=${CALIB:-ids}
+# Space-separated tasks; the ids are those on which the reference code was measured.
+case ${SET:-smollm2} in
+  smollm2)
+    model=${MODEL:-$shared/models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf} length=${LENGTH:-512} calib=${CALIB:-ids}
+    file=${CALIB_FILE:-$shared/data/c4-sample/c4-en-part1.jsonl.gz:text}
+    eval=${EVAL:-perplexity:$shared/peers/wikitext2_test_64x512.npy perplexity:$shared/data/c4-sample/c4-en-part2.jsonl.gz:text}
+    ;;
+  sapling)
+    model=${MODEL:-saplings/sapling} length=${LENGTH:-256} calib=${CALIB:-seed0}
+    file=${CALIB_FILE:-saplings/texts/everyday-calibration.jsonl:text}
+    eval=${EVAL:-perplexity:saplings/texts/everyday-held-out.jsonl:text}
+    ;;
+  *) echo "SET is smollm2 or sapling" >&2; exit 2 ;;
+esac
 case $calib in
   ids) text=(--calib "$shared/peers/calib_32x512.npy" --seed 0) ;;
-  seed*) text=(--calib "${CALIB_FILE:-$shared/data/c4-sample/c4-en-part1.jsonl.gz:text}" --seed "${calib#seed}") ;;
+  seed*) text=(--calib "$file" --seed "${calib#seed}") ;;
 esac
-# Space-separated tasks; the ids are those on which the reference code was measured.
-eval=${EVAL:-perplexity:$shared/peers/wikitext2_test_64x512.npy perplexity:$shared/data/c4-sample/c4-en-part2.jsonl.gz:text}
 tasks=()
 for task in $eval; do tasks+=(--eval "$task"); done
 
@@ -42,7 +55,12 @@ for base in ${BASES:-magnitude wanda sparsegpt}; do
     for variant in ${VARIANTS:-initial default paper rounds}; do
       case $variant in
         initial) run "initial-$base" "$pattern" --method "$base" ;;
-        *) run "$variant-$base" "$pattern" --method sds --set "preset=$variant" --set "base=$base" ${SET:-} ;;
+        *)
+          settings=("preset=${variant%%+*}" "base=$base")
+          IFS=+ read -ra others <<<"$variant"
+          settings+=("${others[@]:1}")
+          run "$variant-$base" "$pattern" --method sds "${settings[@]/#/--set=}"
+          ;;
       esac
     done
   done

@@ -3,6 +3,7 @@ package dev.pollard.cli;
 import dev.pollard.prune.method.Methods;
 import dev.pollard.stats.Statistic;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import picocli.CommandLine.Command;
@@ -93,6 +94,20 @@ final class MethodsCommand implements Callable<Integer> {
             }
             table.print(console);
         }
+        new TreeMap<>(method.presets())
+                .forEach(
+                        (preset, values) -> {
+                            console.raw("");
+                            String sets =
+                                    new TreeMap<>(values)
+                                            .entrySet().stream()
+                                                    .map(set -> set.getKey() + "=" + set.getValue())
+                                                    .collect(Collectors.joining(" "));
+                            Table.wrap(
+                                            "preset=%s sets %s".formatted(preset, sets),
+                                            console.columns())
+                                    .forEach(console::raw);
+                        });
     }
 
     private static String gathered(Set<Statistic> needs) {

@@ -160,7 +160,7 @@ final class RunCommand implements Callable<Integer> {
             description =
                     "Whose activations a layer is calibrated on: of the model pruned so far, of the"
                             + " dense one, or both: of the pruned one, towards what the dense layer"
-                            + " makes of the dense one's. Default: ${DEFAULT-VALUE}")
+                            + " makes of the dense one's (methods of one step). Default: ${DEFAULT-VALUE}")
     private Inputs inputs;
 
     @Option(

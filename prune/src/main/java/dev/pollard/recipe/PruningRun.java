@@ -58,16 +58,20 @@ public final class PruningRun implements AutoCloseable {
     private volatile boolean saving; // whether what lies in the partial folder is ours
     private final List<String> warnings = new ArrayList<>();
 
-    private PruningRun(Recipe recipe, Model model, ResultCache cache, RunListener listener)
+    private PruningRun(
+            Recipe recipe,
+            Settings settings,
+            Method method,
+            Model model,
+            ResultCache cache,
+            RunListener listener)
             throws IOException {
         this.recipe = recipe;
         this.cache = cache;
         this.model = model;
         this.listener = listener;
-        var pruning = recipe.pruning();
-        var entry = Methods.named(pruning.method());
-        this.settings = entry.settings(pruning.settings());
-        this.method = entry.create(settings);
+        this.settings = settings;
+        this.method = method;
         int context = model.config().contextLength();
         this.texts = new RunTexts(recipe, method, context);
         this.evaluationLength =
@@ -92,12 +96,14 @@ public final class PruningRun implements AutoCloseable {
     public static PruningRun prepare(Recipe recipe, ResultCache cache, RunListener listener)
             throws IOException {
         // What needs no file comes first: the cheapest answer to a slip of the pen.
-        Methods.named(recipe.pruning().method()).settings(recipe.pruning().settings());
+        var entry = Methods.named(recipe.pruning().method());
+        var settings = entry.settings(recipe.pruning().settings());
+        var method = entry.create(settings);
         Destination.check(recipe.output());
         var model = Model.open(recipe.model());
         try {
             var asked = recipe.pruning().ofModel() ? recipe.ofModel(model.checkpoint()) : recipe;
-            return new PruningRun(asked, model, cache, listener);
+            return new PruningRun(asked, settings, method, model, cache, listener);
         } catch (IOException | RuntimeException e) {
             model.close();
             throw e;
@@ -193,18 +199,7 @@ public final class PruningRun implements AutoCloseable {
                     gradients.get().lend(store);
                 }
                 var shares = shares(read, workers, store, events);
-                var result =
-                        prune(
-                                method,
-                                "pruned",
-                                shares,
-                                read,
-                                workers,
-                                store,
-                                event -> {
-                                    events.write(event, false);
-                                    listener.pruning(event);
-                                });
+                var result = prune(method, "pruned", shares, read, workers, store, told(events));
                 gradients.ifPresent(folder -> folder.keep(store));
                 var controlled = Optional.<Controlled>empty();
                 if (control.isPresent()) {
@@ -286,7 +281,7 @@ public final class PruningRun implements AutoCloseable {
         identity.put("pollard", version);
         identity.put("weights", weightsHash);
         identity.put("method", pruning.method());
-        settings.values().forEach((name, value) -> identity.put(name, value.toString()));
+        identity.putAll(settings.asText());
         identity.put("pattern", pruning.sparsity().toString());
         identity.put("allocation", pruning.allocation().toString());
         identity.put("inputs", lower(pruning.inputs()));
@@ -445,16 +440,7 @@ public final class PruningRun implements AutoCloseable {
         if (store.allotment().isEmpty()) {
             listener.step("counting outliers of the dense model");
         }
-        var survey =
-                new OutlierSurvey(
-                        model,
-                        owl,
-                        driverSettings(store),
-                        workers,
-                        event -> {
-                            events.write(event, false);
-                            listener.pruning(event);
-                        });
+        var survey = new OutlierSurvey(model, owl, driverSettings(store), workers, told(events));
         var shares =
                 Shares.byOutliers(
                         owl,
@@ -562,6 +548,13 @@ public final class PruningRun implements AutoCloseable {
         }
     }
 
+    private Consumer<RunEvent> told(EventLog events) {
+        return event -> {
+            events.write(event, false);
+            listener.pruning(event);
+        };
+    }
+
     private void warn(String message) {
         warnings.add(message);
         listener.warn(message);
@@ -584,8 +577,6 @@ public final class PruningRun implements AutoCloseable {
         warnings.addAll(result.story().notes());
         long pruned = plan.layers().stream().mapToLong(l -> l.rows() * l.columns()).sum();
         long removed = zeros.values().stream().mapToLong(n -> n).sum();
-        var values = new LinkedHashMap<String, String>();
-        settings.values().forEach((name, value) -> values.put(name, value.toString()));
         return new RunRecord(
                 1,
                 version,
@@ -594,7 +585,7 @@ public final class PruningRun implements AutoCloseable {
                 RunRecord.ModelFacts.of(recipe.model(), model, weightsHash),
                 new RunRecord.MethodFacts(
                         pruning.method(),
-                        values,
+                        settings.asText(),
                         lower(pruning.inputs()),
                         lower(recipe.resources().compute()),
                         pruning.allocation().summary()),

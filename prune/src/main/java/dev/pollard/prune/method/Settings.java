@@ -32,9 +32,11 @@ public final class Settings {
         return new Settings(values);
     }
 
-    /// All values by name, in the order of the catalogue: for the report.
-    public SequencedMap<String, Object> values() {
-        return values;
+    /// All values by name, in the order of the catalogue, as words: what a recipe and a record say.
+    public SequencedMap<String, String> asText() {
+        var words = new LinkedHashMap<String, String>();
+        values.forEach((name, value) -> words.put(name, value.toString()));
+        return words;
     }
 
     double get(Setting.Real setting) {

@@ -29,7 +29,7 @@ class MethodsTest {
         var given = Map.of("damping", "0.1", "block", "64");
         assertEquals(new SparseGpt(0.1, 64), Methods.create("sparsegpt", given));
         var settings = Methods.named("sparsegpt").settings(Map.of("block", "64"));
-        assertEquals(Map.of("damping", 0.01, "block", 64), settings.values());
+        assertEquals(Map.of("damping", "0.01", "block", "64"), settings.asText());
     }
 
     @Test
