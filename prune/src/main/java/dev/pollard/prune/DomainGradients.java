@@ -203,7 +203,7 @@ final class DomainGradients implements AutoCloseable {
     }
 
     /// Rises linearly in the first tenth of the steps, then falls linearly.
-    private static double rate(Tuning tuning, int step) {
+    static double rate(Tuning tuning, int step) {
         double warm = Math.max(1, tuning.steps() / 10.0);
         double left = tuning.steps() - step;
         return tuning.rate()

@@ -585,6 +585,89 @@ class DPrunerTest {
         }
     }
 
+    /// The weights after one step, by layer, and the general importance if there is one.
+    private record Step(Map<String, float[]> tuned, Map<String, float[]> importance) {}
+
+    private Step step(Map<String, String> set) throws IOException {
+        var all = new LinkedHashMap<>(Map.of("tune", "1", "batch", "1", "rate", "0.01"));
+        all.putAll(set);
+        Path work = folder.resolve("step" + runs++);
+        run(all, 2, work, _ -> {});
+        var step = new Step(new LinkedHashMap<>(), new LinkedHashMap<>());
+        int domains = set.containsKey("score") ? 0 : 1; // the pass
+        try (var store = WorkFolder.open(work, new LinkedHashMap<>(), true, false)) {
+            for (int b = 0; b < 3; b++) {
+                try (var _ = Scope.open()) {
+                    store.load(domains, b)
+                            .orElseThrow()
+                            .findings()
+                            .forEach(
+                                    (n, f) ->
+                                            step.tuned.put(n, f.tuned().orElseThrow().toFloats()));
+                    if (domains > 0) {
+                        store.load(0, b)
+                                .orElseThrow()
+                                .findings()
+                                .forEach(
+                                        (n, f) ->
+                                                step.importance.put(
+                                                        n,
+                                                        f.importance().orElseThrow().toFloats()));
+                    }
+                }
+            }
+        }
+        return step;
+    }
+
+    @Test
+    void aStepIsAsLongAsItsRateAndTheClippedGradientSay() throws IOException {
+        var dense = dense();
+        double[] squared = new double[2];
+        String[] clips = {"0.05", "0.1"};
+        for (int i = 0; i < 2; i++) {
+            var step = step(Map.of("score", "domain", "exact", "0", "clip", clips[i]));
+            for (var tuned : step.tuned.entrySet()) {
+                float[] w = dense.get(tuned.getKey());
+                for (int k = 0; k < w.length; k++) {
+                    squared[i] += Math.pow(tuned.getValue()[k] - w[k], 2);
+                }
+            }
+        }
+        assertEquals(0.01 * 0.05, Math.sqrt(squared[0]), 1e-5);
+        assertEquals(0.01 * 0.1, Math.sqrt(squared[1]), 1e-5);
+    }
+
+    /// Of one sample F is g², so the paper's penalty adds `2 λ α² G g³` to g.
+    @Test
+    void thePapersPenaltyIsInTheStep() throws IOException {
+        var dense = dense();
+        double rate = 10; // that the cube shows beside the rounding of W
+        var set = Map.of("exact", "0", "clip", "1e9", "importance", "raw", "rate", "" + rate);
+        var free = new LinkedHashMap<>(set);
+        free.put("score", "domain");
+        var plain = step(free);
+        var held = new LinkedHashMap<>(set);
+        held.putAll(Map.of("penalty", "paper", "lambda", "1e9", "alpha", "1"));
+        var step = step(held);
+        double largest = 0;
+        double furthest = 0;
+        for (var layer : step.tuned.entrySet()) {
+            float[] w = dense.get(layer.getKey());
+            float[] without = plain.tuned.get(layer.getKey());
+            float[] importance = step.importance.get(layer.getKey());
+            for (int k = 0; k < w.length; k++) {
+                double g = (w[k] - without[k]) / rate;
+                double added = 2e9 * importance[k] * g * g * g;
+                double actual = (without[k] - layer.getValue()[k]) / rate;
+                largest = Math.max(largest, Math.abs(added));
+                furthest = Math.max(furthest, Math.abs(added - actual));
+            }
+        }
+        assertTrue(largest > 0);
+        assertEquals(0, furthest, 1e-3 * largest);
+    }
+
     @ParameterizedTest
     @CsvSource({"paper, 0.5", "default, 0.5", "paper, 2:4"})
     void everyPresetPrunes(String preset, String pattern) throws IOException {
