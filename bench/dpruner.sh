@@ -8,6 +8,7 @@
 #   DOMAINS=health RATIOS=0.5 ROWS="magnitude dual" bench/dpruner.sh OUT
 #   SEED=1 WINDOWS=32 bench/dpruner.sh OUT
 #   QUESTIONS=1 LORA=256 bench/dpruner.sh OUT                  the domain's questions too, and adapters trained on 256 sequences after every run
+#   QUESTIONS=1 TEXTS=0 WINDOWS=400 bench/dpruner.sh OUT       400 of the domain's questions and no texts; another OUT
 #   SET=sapling bench/dpruner.sh OUT                          on the model and the texts of this repository: seconds a run
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -34,7 +35,7 @@ run() { # DOMAIN RATIO ROW ARGUMENTS…
   shift 3
   local name=$domain-$ratio-seed$seed-$row measured=(--task-data "$shared/data" --eval-length "$window" --eval-limit "${WINDOWS:-64}")
   local held_text
-  for held_text in "${held[@]}"; do measured+=(--eval "$held_text"); done
+  [ "${TEXTS:-1}" = 0 ] || for held_text in "${held[@]}"; do measured+=(--eval "$held_text"); done
   [ -z "${QUESTIONS:-}" ] || measured+=(--eval "$questions")
   if [ -f "$out/$name/pollard/report.json" ] && { [ -z "${LORA:-}" ] || [ -f "$out/$name-lora/pollard/finetune.json" ]; }; then return; fi
   "${POLLARD:-./pollard}" run "$model" -o "$out/$name" --overwrite \
