@@ -180,38 +180,35 @@ public final class PruningRun implements AutoCloseable {
         RunRecord record;
         try (var workers = new Workers(resources.threads())) {
             model.requireFinite(workers);
-            String weightsHash = model.sha256();
-            var read = texts.read(model, listener);
-            warnings.addAll(read.notes());
+            var begun =
+                    new Begun(command, version, model.sha256(), texts.read(model, listener), start);
+            warnings.addAll(begun.read().notes());
             evaluation.read(model, listener);
-            var identity = identity(version, weightsHash, read);
+            var identity = identity(begun);
             var control = recipe.pruning().control(method);
-            try (var store =
-                            WorkFolder.open(
-                                    work,
-                                    identity,
-                                    resources.resume(),
-                                    recipe.output().overwrite());
+            boolean over = recipe.output().overwrite();
+            try (var store = WorkFolder.open(work, identity, resources.resume(), over);
                     var controlStore = control.isPresent() ? store.openControl(identity) : null;
                     var events = new EventLog(work.resolve(EventLog.FILE_NAME))) {
-                var gradients = gradients(version, weightsHash, read);
+                var gradients = gradients(begun);
                 if (gradients.isPresent()) {
                     gradients.get().lend(store);
                 }
-                var shares = shares(read, workers, store, events);
-                var result = prune(method, "pruned", shares, read, workers, store, told(events));
+                var shares = shares(begun.read(), workers, store, events);
+                var result =
+                        prune(method, "pruned", shares, begun.read(), workers, store, told(events));
                 gradients.ifPresent(folder -> folder.keep(store));
                 var controlled = Optional.<Controlled>empty();
                 if (control.isPresent()) {
-                    controlled =
-                            Optional.of(
-                                    control(
-                                            control.get(),
-                                            shares,
-                                            read,
-                                            workers,
-                                            controlStore,
-                                            events));
+                    var run =
+                            control(
+                                    control.get(),
+                                    shares,
+                                    begun.read(),
+                                    workers,
+                                    controlStore,
+                                    events);
+                    controlled = Optional.of(run);
                 } else {
                     method.control()
                             .ifPresent(c -> warn("the control, " + c.name() + ", was not run"));
@@ -222,38 +219,9 @@ public final class PruningRun implements AutoCloseable {
                 Folders.delete(partial);
                 save(partial, store, result.story().pass());
                 double saveSeconds = secondsSince(saveStart);
-                long verifyStart = System.nanoTime();
-                listener.step("verifying");
-                var zeros = verify(partial, result, read);
-                double verifySeconds = secondsSince(verifyStart);
-                long evaluateStart = System.nanoTime();
-                var outcomes = evaluate(partial, controlled, weightsHash, workers);
-                var samples = samples(partial, workers);
-                double evaluateSeconds = secondsSince(evaluateStart);
+                var measured = measure(partial, result, controlled, begun, workers);
                 var timings = result.timings().plus(shares.timings());
-                record =
-                        record(
-                                command,
-                                version,
-                                weightsHash,
-                                read,
-                                result,
-                                controlled,
-                                zeros,
-                                outcomes,
-                                samples,
-                                partial,
-                                new RunRecord.Seconds(
-                                        secondsSince(start),
-                                        timings.load(),
-                                        timings.capture(),
-                                        timings.gradients(),
-                                        timings.prune(),
-                                        timings.propagate(),
-                                        timings.commit(),
-                                        saveSeconds,
-                                        verifySeconds,
-                                        evaluateSeconds));
+                record = record(begun, result, controlled, measured, timings, saveSeconds);
                 Path facts = Files.createDirectories(partial.resolve("pollard"));
                 Files.writeString(facts.resolve("report.json"), record.toJson());
                 publisher.publish(record, partial);
@@ -267,6 +235,12 @@ public final class PruningRun implements AutoCloseable {
         return record;
     }
 
+    /// What a run was started with, and what it read.
+    ///
+    /// @param start in nanoseconds
+    private record Begun(
+            String command, String version, String weightsHash, RunTexts.Read read, long start) {}
+
     /// Adds files to an output folder that is not in place yet.
     @FunctionalInterface
     public interface Publisher {
@@ -274,12 +248,11 @@ public final class PruningRun implements AutoCloseable {
     }
 
     /// All that decides the bytes of the result.
-    private SequencedMap<String, String> identity(
-            String version, String weightsHash, RunTexts.Read read) {
+    private SequencedMap<String, String> identity(Begun begun) {
         var pruning = recipe.pruning();
         var identity = new LinkedHashMap<String, String>();
-        identity.put("pollard", version);
-        identity.put("weights", weightsHash);
+        identity.put("pollard", begun.version());
+        identity.put("weights", begun.weightsHash());
         identity.put("method", pruning.method());
         identity.putAll(settings.asText());
         identity.put("pattern", pruning.sparsity().toString());
@@ -288,7 +261,7 @@ public final class PruningRun implements AutoCloseable {
         identity.put("include", pruning.include().map(Object::toString).orElse(""));
         identity.put("exclude", pruning.exclude().map(Object::toString).orElse(""));
         identity.put("seed", Long.toString(pruning.seed()));
-        identity.putAll(read.identity());
+        identity.putAll(begun.read().identity());
         identity.put("length", Integer.toString(texts.calibrationLength()));
         identity.put("compute", recipe.resources().compute().toString());
         identity.put("threads", Integer.toString(recipe.resources().threads()));
@@ -297,22 +270,21 @@ public final class PruningRun implements AutoCloseable {
     }
 
     /// Where other runs leave gradients and find those of this one.
-    private Optional<GradientFolder> gradients(
-            String version, String weightsHash, RunTexts.Read read) throws IOException {
+    private Optional<GradientFolder> gradients(Begun begun) throws IOException {
         var folder = recipe.resources().gradients();
         if (folder.isEmpty()) {
             return Optional.empty();
         }
         var pruning = recipe.pruning();
         var identity = new LinkedHashMap<String, String>();
-        identity.put("pollard", version);
+        identity.put("pollard", begun.version());
         identity.put("libtorch", Engine.version());
         identity.put("processor", Machine.processor());
-        identity.put("weights", weightsHash);
+        identity.put("weights", begun.weightsHash());
         identity.put("include", pruning.include().map(Object::toString).orElse(""));
         identity.put("exclude", pruning.exclude().map(Object::toString).orElse(""));
         identity.put("compute", recipe.resources().compute().toString());
-        identity.putAll(read.gradientIdentity());
+        identity.putAll(begun.read().gradientIdentity());
         return GradientFolder.of(folder.get(), method, plan.blocks(), identity, this::warn);
     }
 
@@ -468,37 +440,67 @@ public final class PruningRun implements AutoCloseable {
                         });
     }
 
-    /// Opens what was written and holds it against what was meant: every tensor there, the zeros
-    /// counted, a forward pass finite.
+    /// What was found out about the output.
+    ///
+    /// @param zeros of every pruned layer
+    private record Measured(
+            Map<String, Long> zeros,
+            List<EvaluationRun.Outcome> outcomes,
+            List<RunRecord.SampleFacts> samples,
+            RunRecord.Size size,
+            double verifySeconds,
+            double evaluateSeconds) {}
+
+    /// Opens what was written, holds it against what was meant, and measures it.
+    private Measured measure(
+            Path partial,
+            Pruned result,
+            Optional<Controlled> controlled,
+            Begun begun,
+            Workers workers)
+            throws IOException {
+        long start = System.nanoTime();
+        listener.step("verifying");
+        try (var written = WrittenModel.open(partial, model)) {
+            var zeros = verify(written, result, begun.read());
+            double verifySeconds = secondsSince(start);
+            long evaluating = System.nanoTime();
+            var outcomes = evaluate(written.model(), controlled, begun.weightsHash(), workers);
+            var samples = samples(written.model(), workers);
+            return new Measured(
+                    zeros,
+                    outcomes,
+                    samples,
+                    size(written.model(), zeros),
+                    verifySeconds,
+                    secondsSince(evaluating));
+        }
+    }
+
+    /// Every tensor there, the zeros counted, a forward pass finite.
     ///
     /// @return zeros of every pruned layer
-    private Map<String, Long> verify(Path partial, Pruned pruned, RunTexts.Read read)
-            throws IOException {
+    private static Map<String, Long> verify(
+            WrittenModel written, Pruned pruned, RunTexts.Read read) {
         var meant = new LinkedHashMap<String, LayerReport>();
         pruned.story().last().forEach(report -> meant.put(report.name(), report));
         var zeros = new LinkedHashMap<String, Long>();
-        try (var reopened = WrittenModel.open(partial, model)) {
-            var written = reopened.model();
-            for (var entry : written.checkpoint().prunable()) {
-                var report = meant.get(entry.module());
-                if (report == null) {
-                    continue;
-                }
-                try (var _ = Scope.open()) {
-                    var mask = Mask.ofNonZero(written.weight(entry));
-                    if (mask.sparsity() != report.sparsity()) {
-                        throw new VerificationException(
-                                "%s was written with sparsity %.6f, not %.6f"
-                                        .formatted(
-                                                entry.module(),
-                                                mask.sparsity(),
-                                                report.sparsity()));
-                    }
-                    zeros.put(entry.module(), mask.pruned());
-                }
+        for (var entry : written.model().checkpoint().prunable()) {
+            var report = meant.get(entry.module());
+            if (report == null) {
+                continue;
             }
-            reopened.requireFinite(read.first().orElseGet(() -> new int[] {0, 1, 2, 3}));
+            try (var _ = Scope.open()) {
+                var mask = Mask.ofNonZero(written.model().weight(entry));
+                if (mask.sparsity() != report.sparsity()) {
+                    throw new VerificationException(
+                            "%s was written with sparsity %.6f, not %.6f"
+                                    .formatted(entry.module(), mask.sparsity(), report.sparsity()));
+                }
+                zeros.put(entry.module(), mask.pruned());
+            }
         }
+        written.requireFinite(read.first().orElseGet(() -> new int[] {0, 1, 2, 3}));
         return zeros;
     }
 
@@ -507,45 +509,35 @@ public final class PruningRun implements AutoCloseable {
     }
 
     private List<EvaluationRun.Outcome> evaluate(
-            Path partial, Optional<Controlled> controlled, String weightsHash, Workers workers)
+            Model pruned, Optional<Controlled> controlled, String weightsHash, Workers workers)
             throws IOException {
         if (evaluation.isEmpty()) {
             return List.of();
         }
-        try (var pruned = Model.open(partial)) {
-            var candidates = new ArrayList<EvaluationRun.Candidate>();
-            candidates.add(EvaluationRun.Candidate.of("dense", model, Optional.of(weightsHash)));
+        var candidates = new ArrayList<EvaluationRun.Candidate>();
+        candidates.add(EvaluationRun.Candidate.of("dense", model, Optional.of(weightsHash)));
+        candidates.add(EvaluationRun.Candidate.of("pruned", pruned, Optional.of(pruned.sha256())));
+        if (controlled.isPresent()) {
             candidates.add(
-                    EvaluationRun.Candidate.of("pruned", pruned, Optional.of(pruned.sha256())));
-            if (controlled.isPresent()) {
-                candidates.add(
-                        new EvaluationRun.Candidate(
-                                "control",
-                                controlled.get().over(pruned.decoder()),
-                                pruned.tokenizer(),
-                                Optional.empty()));
-            }
-            var compute = recipe.resources().compute();
-            return evaluation.measure(candidates, compute, workers, cache, listener, this::warn);
+                    new EvaluationRun.Candidate(
+                            "control",
+                            controlled.get().over(pruned.decoder()),
+                            pruned.tokenizer(),
+                            Optional.empty()));
         }
+        var compute = recipe.resources().compute();
+        return evaluation.measure(candidates, compute, workers, cache, listener, this::warn);
     }
 
     /// They take no more memory than the run took before.
-    private List<RunRecord.SampleFacts> samples(Path partial, Workers workers) throws IOException {
+    private List<RunRecord.SampleFacts> samples(Model pruned, Workers workers) throws IOException {
         listener.step("writing samples");
-        try (var pruned = Model.open(partial)) {
-            var written =
-                    Samples.write(
-                            model,
-                            pruned,
-                            recipe.resources().compute(),
-                            workers,
-                            plan.memory().peak());
-            if (!written.note().isEmpty()) {
-                warn(written.note());
-            }
-            return written.facts();
+        var compute = recipe.resources().compute();
+        var written = Samples.write(model, pruned, compute, workers, plan.memory().peak());
+        if (!written.note().isEmpty()) {
+            warn(written.note());
         }
+        return written.facts();
     }
 
     private Consumer<RunEvent> told(EventLog events) {
@@ -561,28 +553,23 @@ public final class PruningRun implements AutoCloseable {
     }
 
     private RunRecord record(
-            String command,
-            String version,
-            String weightsHash,
-            RunTexts.Read read,
+            Begun begun,
             Pruned result,
             Optional<Controlled> controlled,
-            Map<String, Long> zeros,
-            List<EvaluationRun.Outcome> outcomes,
-            List<RunRecord.SampleFacts> samples,
-            Path partial,
-            RunRecord.Seconds seconds)
-            throws IOException {
+            Measured measured,
+            Timings timings,
+            double saveSeconds) {
         var pruning = recipe.pruning();
+        var read = begun.read();
         warnings.addAll(result.story().notes());
         long pruned = plan.layers().stream().mapToLong(l -> l.rows() * l.columns()).sum();
-        long removed = zeros.values().stream().mapToLong(n -> n).sum();
+        long removed = measured.zeros().values().stream().mapToLong(n -> n).sum();
         return new RunRecord(
                 1,
-                version,
-                command,
+                begun.version(),
+                begun.command(),
                 Instant.now().truncatedTo(ChronoUnit.SECONDS).toString(),
-                RunRecord.ModelFacts.of(recipe.model(), model, weightsHash),
+                RunRecord.ModelFacts.of(recipe.model(), model, begun.weightsHash()),
                 new RunRecord.MethodFacts(
                         pruning.method(),
                         settings.asText(),
@@ -595,11 +582,21 @@ public final class PruningRun implements AutoCloseable {
                 read.domainFacts(),
                 result.story().facts(),
                 (double) removed / pruned,
-                EvaluationRun.facts(outcomes),
-                samples,
+                EvaluationRun.facts(measured.outcomes()),
+                measured.samples(),
                 controlled.map(PruningRun::facts).orElse(null),
-                size(partial, zeros),
-                seconds,
+                measured.size(),
+                new RunRecord.Seconds(
+                        secondsSince(begun.start()),
+                        timings.load(),
+                        timings.capture(),
+                        timings.gradients(),
+                        timings.prune(),
+                        timings.propagate(),
+                        timings.commit(),
+                        saveSeconds,
+                        measured.verifySeconds(),
+                        measured.evaluateSeconds()),
                 PeakMemory.bytes().orElse(null),
                 Machine.facts(recipe.resources().threads()),
                 List.copyOf(warnings));
@@ -617,20 +614,18 @@ public final class PruningRun implements AutoCloseable {
     }
 
     /// The output as it is, and with one bit per weight and the non-zeros alone.
-    private RunRecord.Size size(Path partial, Map<String, Long> zeros) throws IOException {
-        try (var written = Model.open(partial)) {
-            long dense = written.checkpoint().bytes();
-            long bitmask = dense;
-            for (var entry : written.checkpoint().prunable()) {
-                Long removed = zeros.get(entry.module());
-                if (removed != null) {
-                    long weights = entry.weight().shape().elements();
-                    bitmask -= removed * (entry.stored().data().byteSize() / weights);
-                    bitmask += Math.ceilDiv(weights, 8);
-                }
+    private static RunRecord.Size size(Model written, Map<String, Long> zeros) {
+        long dense = written.checkpoint().bytes();
+        long bitmask = dense;
+        for (var entry : written.checkpoint().prunable()) {
+            Long removed = zeros.get(entry.module());
+            if (removed != null) {
+                long weights = entry.weight().shape().elements();
+                bitmask -= removed * (entry.stored().data().byteSize() / weights);
+                bitmask += Math.ceilDiv(weights, 8);
             }
-            return new RunRecord.Size(dense, bitmask);
         }
+        return new RunRecord.Size(dense, bitmask);
     }
 
     private static String lower(Enum<?> constant) {
