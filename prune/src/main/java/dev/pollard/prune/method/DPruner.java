@@ -17,7 +17,6 @@ import dev.pollard.prune.solver.Coordinates;
 import dev.pollard.stats.Tokens;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 
@@ -171,19 +170,12 @@ public record DPruner(
 
     /// @throws IllegalArgumentException if tuned weights are asked for, and no steps
     static DPruner of(Settings settings) {
-        String score = settings.get(SCORE);
-        String held = settings.get(PENALTY);
-        boolean dual = score.equals("dual");
-        int steps = settings.get(TUNE);
-        boolean tuned = settings.get(WEIGHTS).equals("tuned");
-        if (tuned && (steps == 0 || score.equals("general"))) {
-            throw new IllegalArgumentException(
-                    "weights=tuned needs steps down the domain's loss: set tune=N, and score=dual or"
-                            + " score=domain");
-        }
+        boolean byDomain = !settings.get(SCORE).equals("general");
+        String held = settings.get(SCORE).equals("dual") ? settings.get(PENALTY) : "none";
+        double mixed = held.equals("mix") ? settings.get(MIX) : 0;
         var penalty =
                 new Penalty(
-                        switch (dual ? held : "none") {
+                        switch (held) {
                             case "paper" -> Penalty.Form.PAPER;
                             case "ewc" -> Penalty.Form.EWC;
                             default -> Penalty.Form.NONE;
@@ -191,48 +183,42 @@ public record DPruner(
                         settings.get(LAMBDA),
                         settings.get(ALPHA),
                         settings.get(IMPORTANCE).equals("normalised"));
-        boolean mix = dual && held.equals("mix");
+        boolean byGeneral = !byDomain || mixed > 0 || penalty.form() != Penalty.Form.NONE;
+        boolean tuned = settings.get(WEIGHTS).equals("tuned");
+        var tuning = tuning(settings, penalty);
+        if (tuned && (tuning.isEmpty() || !byDomain)) {
+            throw new IllegalArgumentException(
+                    "weights=tuned needs steps down the domain's loss: set tune=N, and score=dual or"
+                            + " score=domain");
+        }
         double damping = settings.get(DAMPING);
         var group = group(settings);
-        boolean general = score.equals("general") || mix || penalty.form() != Penalty.Form.NONE;
-        var form = GeneralImportance.Form.valueOf(settings.get(GENERAL).toUpperCase(Locale.ROOT));
-        var tuning =
-                steps == 0
-                        ? Optional.<Tuning>empty()
-                        : Optional.of(
-                                new Tuning(
-                                        steps,
-                                        settings.get(BATCH),
-                                        settings.get(RATE),
-                                        settings.get(CLIP),
-                                        penalty));
+        var general =
+                new GeneralImportance(settings.get(GENERAL, GeneralImportance.Form.class), damping);
+        var terms = byDomain ? settings.get(TERMS, Terms.class) : Terms.NONE;
+        boolean plus = settings.get(SIGN).equals("plus");
         int exact = settings.get(EXACT);
+        var fit = new Adjust(group, 0, exact, Coordinates.SCALED, damping, false, false);
         return new DPruner(
-                general ? Optional.of(new GeneralImportance(form, damping)) : Optional.empty(),
-                score.equals("general")
-                        ? Optional.empty()
-                        : Optional.of(new DomainPass(tuning, false)),
-                new DualScore(
-                        score.equals("general")
-                                ? Terms.NONE
-                                : Terms.valueOf(settings.get(TERMS).toUpperCase(Locale.ROOT)),
-                        settings.get(SIGN).equals("plus"),
-                        penalty,
-                        mix ? settings.get(MIX) : 0,
-                        group),
+                byGeneral ? Optional.of(general) : Optional.empty(),
+                byDomain ? Optional.of(new DomainPass(tuning, false)) : Optional.empty(),
+                new DualScore(terms, plus, penalty, mixed, group),
                 tuned,
-                exact == 0
-                        ? Optional.empty()
-                        : Optional.of(
-                                new Adjust(
-                                        group,
-                                        0,
-                                        exact,
-                                        Coordinates.SCALED,
-                                        damping,
-                                        false,
-                                        false)),
-                Texts.Part.valueOf(settings.get(FIT).toUpperCase(Locale.ROOT)));
+                exact == 0 ? Optional.empty() : Optional.of(fit),
+                settings.get(FIT, Texts.Part.class));
+    }
+
+    private static Optional<Tuning> tuning(Settings settings, Penalty penalty) {
+        int steps = settings.get(TUNE);
+        return steps == 0
+                ? Optional.empty()
+                : Optional.of(
+                        new Tuning(
+                                steps,
+                                settings.get(BATCH),
+                                settings.get(RATE),
+                                settings.get(CLIP),
+                                penalty));
     }
 
     /// Which weights compete, by [#GROUP].

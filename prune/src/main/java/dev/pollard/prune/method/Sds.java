@@ -11,7 +11,6 @@ import dev.pollard.prune.solver.Coordinates;
 import dev.pollard.stats.Tokens;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Stream;
@@ -184,7 +183,7 @@ public record Sds(
 
     /// @throws IllegalArgumentException if the settings do not go together
     static Sds of(Settings settings, LayerPruner base, LayerPruner second) {
-        var coordinates = constant(Coordinates.class, settings.get(COORDINATES));
+        var coordinates = settings.get(COORDINATES, Coordinates.class);
         double damping = settings.get(DAMPING);
         boolean keepBest = settings.get(KEEP).equals("best");
         var solver =
@@ -203,12 +202,12 @@ public record Sds(
         return new Sds(
                 keepBest ? new OnFit(base) : base,
                 keepBest ? new OnFit(second) : second,
-                constant(Schedule.class, settings.get(SCHEDULE)),
+                settings.get(SCHEDULE, Schedule.class),
                 settings.get(ROUNDS),
-                constant(Tokens.class, settings.get(TOKENS)),
+                settings.get(TOKENS, Tokens.class),
                 new Redense(
                         base.comparison(),
-                        constant(Redense.Data.class, settings.get(DATA)),
+                        settings.get(DATA, Redense.Data.class),
                         solver,
                         coordinates,
                         settings.get(L1),
@@ -223,10 +222,6 @@ public record Sds(
                         damping,
                         keepBest,
                         settings.get(SCHEDULE).equals("block")));
-    }
-
-    private static <E extends Enum<E>> E constant(Class<E> type, String word) {
-        return Enum.valueOf(type, word.toUpperCase(Locale.ROOT));
     }
 
     /// @throws IllegalArgumentException if the data are those of rebuilt blocks and there are none

@@ -4,6 +4,7 @@ import dev.pollard.format.Nearest;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SequencedMap;
 
@@ -49,5 +50,10 @@ public final class Settings {
 
     String get(Setting.Choice setting) {
         return (String) values.get(setting.name());
+    }
+
+    /// The constant of `type` that is called what was chosen.
+    <E extends Enum<E>> E get(Setting.Choice setting, Class<E> type) {
+        return Enum.valueOf(type, get(setting).toUpperCase(Locale.ROOT));
     }
 }

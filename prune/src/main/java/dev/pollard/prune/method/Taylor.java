@@ -6,7 +6,6 @@ import dev.pollard.prune.Method;
 import dev.pollard.prune.Pass;
 import dev.pollard.prune.Sweep;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 
 /// Removes the weights whose removal changes the loss least, by the terms of its Taylor series: the
@@ -29,7 +28,7 @@ public record Taylor(DualScore score) implements Method {
     static Taylor of(Settings settings) {
         return new Taylor(
                 new DualScore(
-                        DualScore.Terms.valueOf(settings.get(ORDER).toUpperCase(Locale.ROOT)),
+                        settings.get(ORDER, DualScore.Terms.class),
                         false,
                         new Penalty(Penalty.Form.NONE, 0, 0, false),
                         0,
