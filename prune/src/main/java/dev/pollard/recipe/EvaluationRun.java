@@ -29,7 +29,10 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
+import java.util.function.BiFunction;
 import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.Supplier;
 import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 
@@ -287,16 +290,15 @@ public final class EvaluationRun {
             Perplexity.Progress progress,
             Consumer<String> warnings) {
         var text = windows.get(task);
-        var key = candidate.sha256().map(hash -> ResultCache.Text.of(hash, text, compute));
-        var known = key.flatMap(k -> known(cache.find(k), warnings));
-        var result =
-                known.orElseGet(
-                        () ->
-                                new Perplexity(compute, workers)
-                                        .measure(candidate.decoder(), text, progress));
-        if (known.isEmpty()) {
-            key.flatMap(k -> cache.store(k, result)).ifPresent(warnings);
-        }
+        var perplexity = new Perplexity(compute, workers);
+        var kept =
+                kept(
+                        candidate.sha256().map(hash -> ResultCache.Text.of(hash, text, compute)),
+                        key -> cache.find(key),
+                        () -> perplexity.measure(candidate.decoder(), text, progress),
+                        (key, measured) -> cache.store(key, measured),
+                        warnings);
+        var result = kept.result();
         double[] tokens = IntStream.range(0, text.count()).mapToDouble(text::predicted).toArray();
         double[] losses = new double[tokens.length];
         Arrays.setAll(losses, i -> result.losses().get(i) * tokens[i]);
@@ -304,7 +306,7 @@ public final class EvaluationRun {
                 List.of(Measure.perplexity(Metric.PERPLEXITY, losses, tokens)),
                 List.of(),
                 List.of(),
-                known.isPresent(),
+                kept.fromCache(),
                 result.seconds());
     }
 
@@ -319,35 +321,49 @@ public final class EvaluationRun {
         var asking = questions.get(task);
         var tokenizer = candidate.tokenizer().orElseThrow();
         var decoding = asked.decoding();
-        var key =
-                candidate
-                        .sha256()
-                        .map(
-                                hash ->
-                                        ResultCache.Asked.of(
-                                                hash, tokenizer, asking, decoding, compute));
-        var known = key.flatMap(k -> known(cache.find(k, asking), warnings));
-        var answers =
-                known.orElseGet(
-                        () -> {
-                            var model = candidate.decoder();
-                            var scorer = new ModelScorer(model, tokenizer, compute, workers);
-                            return asking.ask(scorer, decoding, progress);
-                        });
-        if (known.isEmpty()) {
-            key.flatMap(k -> cache.store(k, answers)).ifPresent(warnings);
-        }
+        var scorer = new ModelScorer(candidate.decoder(), tokenizer, compute, workers);
+        var kept =
+                kept(
+                        candidate
+                                .sha256()
+                                .map(
+                                        hash ->
+                                                ResultCache.Asked.of(
+                                                        hash, tokenizer, asking, decoding,
+                                                        compute)),
+                        key -> cache.find(key, asking),
+                        () -> asking.ask(scorer, decoding, progress),
+                        (key, measured) -> cache.store(key, measured),
+                        warnings);
+        var answers = kept.result();
         return new Result(
                 answers.measures(),
                 answers.scored(),
                 answers.texts(),
-                known.isPresent(),
+                kept.fromCache(),
                 answers.seconds());
     }
 
-    private static <R> Optional<R> known(ResultCache.Found<R> found, Consumer<String> warnings) {
-        found.note().ifPresent(warnings);
-        return found.result();
+    private record Kept<R>(R result, boolean fromCache) {}
+
+    /// What the cache knows, or else what is measured now and kept there.
+    ///
+    /// @param key empty if nothing is to be kept
+    private static <K, R> Kept<R> kept(
+            Optional<K> key,
+            Function<K, ResultCache.Found<R>> find,
+            Supplier<R> measure,
+            BiFunction<K, R, Optional<String>> store,
+            Consumer<String> warnings) {
+        var found = key.map(find);
+        found.flatMap(ResultCache.Found::note).ifPresent(warnings);
+        var known = found.flatMap(ResultCache.Found::result);
+        if (known.isPresent()) {
+            return new Kept<>(known.get(), true);
+        }
+        R result = measure.get();
+        key.flatMap(k -> store.apply(k, result)).ifPresent(warnings);
+        return new Kept<>(result, false);
     }
 
     /// Says so if a model is of no use any more.

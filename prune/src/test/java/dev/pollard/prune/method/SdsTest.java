@@ -309,6 +309,12 @@ class SdsTest {
         return new LayerContext("layer", pruned, w, List.of(pruned), Findings.NONE, stats, 0);
     }
 
+    /// Gradient steps without regularisation.
+    private static Redense plain(Redense.Data data, int steps, Coordinates coordinates) {
+        var solver = new Redense.Solver.Gradient(steps);
+        return new Redense(new ComparisonGroup.Row(), data, solver, coordinates, 0, 0, 0, false);
+    }
+
     /// At the minimum the gradient of the error is zero, whichever the inputs.
     @ParameterizedTest
     @EnumSource(
@@ -317,16 +323,7 @@ class SdsTest {
     void aLayerIsRebuiltOnTheInputsItIsTold(Redense.Data data) {
         try (var _ = Scope.open()) {
             var layer = betweenModels();
-            var redense =
-                    new Redense(
-                            new ComparisonGroup.Row(),
-                            data,
-                            new Redense.Solver.Gradient(2000),
-                            Coordinates.SCALED,
-                            0,
-                            0,
-                            0,
-                            false);
+            var redense = plain(data, 2000, Coordinates.SCALED);
             Tensor rebuilt = redense.prune(layer, TWO_OF_FOUR).weight();
             var stats = layer.stats();
             // W G = W_d C
@@ -346,16 +343,7 @@ class SdsTest {
             var layer = betweenModels();
             var ways = new ArrayList<float[]>();
             for (var data : List.of(Redense.Data.SD, Redense.Data.DD)) {
-                var redense =
-                        new Redense(
-                                new ComparisonGroup.Row(),
-                                data,
-                                new Redense.Solver.Gradient(1),
-                                Coordinates.RAW,
-                                0,
-                                0,
-                                0,
-                                false);
+                var redense = plain(data, 1, Coordinates.RAW);
                 Tensor rebuilt = redense.prune(layer, TWO_OF_FOUR).weight();
                 var stats = layer.stats();
                 Tensor g = data == Redense.Data.DD ? stats.dense().matrix() : stats.gram().matrix();
