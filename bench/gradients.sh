@@ -17,7 +17,7 @@ done
 texts=$out/texts
 [ -f "$texts/pubmedqa-fit.jsonl" ] || "$java" -cp 'cli/target/lib/*' bench/DomainTexts.java "$shared/data/healthcare" "$shared/data/legal" "$texts"
 compute=${COMPUTE:-bf16}
-for size in ${GRID:-32x256 64x256 128x256 128x128 128x512}; do
+for size in ${GRID:-32x256 64x256 128x256 64x128 64x512}; do
   name=$compute-$size
   [ -f "$out/$name/pollard/report.json" ] || "${POLLARD:-./pollard}" run \
     "${MODEL:-$shared/models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf}" -o "$out/$name" --overwrite \
