@@ -64,11 +64,6 @@ final class RunTexts {
                     "--inputs both re-aims the weights before a method's one step; %s as set has several"
                             .formatted(recipe.pruning().method()));
         }
-        if (domains.isEmpty() && recipe.domains().length().isPresent()) {
-            throw new IllegalArgumentException(
-                    "--domain-length %d without --domain: nothing is of that length"
-                            .formatted(recipe.domains().length().getAsInt()));
-        }
     }
 
     private void checkCalibration() throws IOException {
@@ -121,6 +116,11 @@ final class RunTexts {
         if (domains.isEmpty() && needsDomains()) {
             throw new IllegalArgumentException(
                     "%s needs text of its domain: give --domain NAME=FILE[:field]".formatted(name));
+        }
+        if (domains.isEmpty() && recipe.domains().length().isPresent()) {
+            throw new IllegalArgumentException(
+                    "--domain-length %d without --domain: nothing is of that length"
+                            .formatted(recipe.domains().length().getAsInt()));
         }
         if (!domains.isEmpty() && !takesDomains()) {
             throw new IllegalArgumentException(
