@@ -193,7 +193,7 @@ final class EvalCommand implements Callable<Integer> {
         var decoding = new Decoding(temperature, topP, seed);
         var asked =
                 new Recipe.Evaluation(
-                        tasks, length, limit, data.folder(), seed, shots, decoding, most);
+                        tasks, length, limit, data.folder(), seed, shots, decoding, most, false);
         List<EvaluationRun.Outcome> outcomes;
         try (var screen = new RunScreen(console, output, progress, "")) {
             outcomes = measure(EvaluationRun.prepare(asked), first, second, screen);

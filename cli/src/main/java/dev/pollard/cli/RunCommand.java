@@ -2,6 +2,7 @@ package dev.pollard.cli;
 
 import com.fasterxml.jackson.dataformat.yaml.YAMLMapper;
 import dev.pollard.data.Sampling;
+import dev.pollard.eval.Decoding;
 import dev.pollard.model.Compute;
 import dev.pollard.prune.Allocation;
 import dev.pollard.prune.Inputs;
@@ -55,6 +56,9 @@ import picocli.CommandLine.TypeConversionException;
         })
 final class RunCommand implements Callable<Integer> {
     private static final int SAMPLES = 128;
+
+    /// In place of something to measure.
+    private static final String NOTHING = "none";
 
     /// Of the texts that came with the embedded models: what they hold is some 12,000 tokens.
     private static final int EMBEDDED_SAMPLES = 32;
@@ -256,8 +260,9 @@ final class RunCommand implements Callable<Integer> {
             split = ",",
             description =
                     "What to measure, dense against pruned: names of tasks ('pollard tasks'),"
-                            + " perplexity:[rows:]FILE[:field], choice:FILE.jsonl, or none."
-                            + " Repeatable. Default: none; for an embedded model, text and questions"
+                            + " perplexity:[rows:]FILE[:field], choice:FILE.jsonl, or none, which"
+                            + " leaves out the samples that both models write, too. Repeatable."
+                            + " Default: samples only; for an embedded model, text and questions"
                             + " that came with it")
     private List<String> evaluations = List.of();
 
@@ -416,7 +421,7 @@ final class RunCommand implements Callable<Integer> {
     }
 
     private Recipe recipe(Path model) {
-        List<String> tasks = evaluations.stream().filter(task -> !task.equals("none")).toList();
+        List<String> tasks = evaluations.stream().filter(task -> !task.equals(NOTHING)).toList();
         return new Recipe(
                 model,
                 new Recipe.Pruning(
@@ -442,7 +447,10 @@ final class RunCommand implements Callable<Integer> {
                         optional(evaluationLimit),
                         taskData.folder(),
                         seed,
-                        evaluationShots),
+                        evaluationShots,
+                        Decoding.GREEDY,
+                        OptionalInt.empty(),
+                        !evaluations.contains(NOTHING)),
                 destination.resources(computing, Optional.ofNullable(gradients)),
                 destination.output());
     }

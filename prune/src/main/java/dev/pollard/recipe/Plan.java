@@ -218,6 +218,7 @@ public record Plan(
         long sums = 2L * texts.domains() + (copies ? 1 : 0);
         return gradientPassBytes(
                         checkpoint,
+                        1,
                         texts.domainLength(),
                         tallest,
                         largestBlock(layers),
@@ -229,19 +230,22 @@ public record Plan(
     /// What a pass forward and backward holds: all weights, and for every worker the activations of
     /// a sample and the gradients of a block.
     ///
-    /// @param rows of a sample
+    /// @param together sequences of a sample
+    /// @param length tokens of each
     /// @param tallest outputs of the widest layer
     /// @param block weights of the largest block to take gradients of
     static long gradientPassBytes(
             Checkpoint checkpoint,
-            long rows,
+            int together,
+            long length,
             long tallest,
             long block,
             int workers,
             Activations activations) {
         var config = checkpoint.config();
+        long rows = together * length;
         long heads = Math.ceilDiv(config.hiddenSize(), HEAD_WIDTH);
-        long scores = rows > Tensor.SHORT_SEQUENCE ? 0 : heads * rows; // of a row, as recorded
+        long scores = length > Tensor.SHORT_SEQUENCE ? 0 : heads * length; // of a row, as recorded
         long ofBlock =
                 rows * (KEPT_WIDTHS * (long) config.hiddenSize() + KEPT_OUTPUTS * tallest + scores);
         long kept =

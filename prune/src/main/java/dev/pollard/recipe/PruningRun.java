@@ -529,8 +529,11 @@ public final class PruningRun implements AutoCloseable {
         return evaluation.measure(candidates, compute, workers, cache, listener, this::warn);
     }
 
-    /// They take no more memory than the run took before.
+    /// None if the recipe wants none. They take no more memory than the run took before.
     private List<RunRecord.SampleFacts> samples(Model pruned, Workers workers) throws IOException {
+        if (!recipe.evaluation().samples()) {
+            return List.of();
+        }
         listener.step("writing samples");
         var compute = recipe.resources().compute();
         var written = Samples.write(model, pruned, compute, workers, plan.memory().peak());

@@ -201,6 +201,7 @@ public record Recipe(
     /// @param shots solved examples in front of every question
     /// @param decoding of the texts that tasks ask for
     /// @param most tokens of such a text; what the task says if empty
+    /// @param samples whether a run lets both models write after the same prompts
     public record Evaluation(
             List<String> tasks,
             OptionalInt length,
@@ -209,8 +210,9 @@ public record Recipe(
             long seed,
             int shots,
             Decoding decoding,
-            OptionalInt most) {
-        /// Texts are written greedily, as long as the tasks say.
+            OptionalInt most,
+            boolean samples) {
+        /// Texts are written greedily, as long as the tasks say, and samples too.
         public Evaluation(
                 List<String> tasks,
                 OptionalInt length,
@@ -218,7 +220,16 @@ public record Recipe(
                 Path data,
                 long seed,
                 int shots) {
-            this(tasks, length, limit, data, seed, shots, Decoding.GREEDY, OptionalInt.empty());
+            this(
+                    tasks,
+                    length,
+                    limit,
+                    data,
+                    seed,
+                    shots,
+                    Decoding.GREEDY,
+                    OptionalInt.empty(),
+                    true);
         }
 
         /// Texts only.

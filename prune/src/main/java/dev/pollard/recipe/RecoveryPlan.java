@@ -7,17 +7,27 @@ import dev.pollard.train.GradientPass.Activations;
 import java.util.Comparator;
 import java.util.List;
 import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 
 /// What a recovery will need, worked out before it begins.
 ///
 /// @param layers matrices to train, in the order of the model
 /// @param length tokens of a window
+/// @param together windows of the batch that a worker computes as one: another number, other last
+///     bits
 /// @param trained numbers that the optimiser moves
 /// @param memoryBytes at the peak
 /// @param activations what becomes of them between the way there and the way back
 public record RecoveryPlan(
-        List<Entry> layers, int length, long trained, long memoryBytes, Activations activations) {
+        List<Entry> layers,
+        int length,
+        int together,
+        long trained,
+        long memoryBytes,
+        Activations activations) {
     private static final int DEFAULT_LENGTH = 512;
+
+    private static final int TOKENS_TOGETHER = 1024;
 
     /// Bytes of a trained number: gradient, mean and square.
     private static final long OPTIMISER_BYTES = 12;
@@ -45,33 +55,48 @@ public record RecoveryPlan(
         long weights = layers.stream().mapToLong(l -> rows(l) * columns(l)).sum();
         long trained = recipe.adapters().map(adapters -> trained(adapters, layers)).orElse(weights);
         long limit = recipe.resources().memoryBytes();
+        int most = together(recipe, length);
+        long held =
+                Plan.BASE
+                        + checkpoint.bytes() / 2
+                        + OPTIMISER_BYTES * trained
+                        + (recipe.adapters().isPresent() ? 4 * weights : 0) // W beside W_eff
+                        + (recipe.keepZeros() ? weights / 8 : 0);
+        long bytes = 0;
         for (var activations : Activations.values()) {
-            long bytes =
-                    Plan.BASE
-                            + checkpoint.bytes() / 2
-                            + OPTIMISER_BYTES * trained
-                            + (recipe.adapters().isPresent() ? 4 * weights : 0) // W beside W_eff
-                            + (recipe.keepZeros() ? weights : 0)
-                            + gradientPassBytes(checkpoint, recipe, layers, length, activations);
-            if (bytes <= limit) {
-                return new RecoveryPlan(layers, length, trained, bytes, activations);
-            }
-            if (activations == Activations.RECOMPUTED) {
-                throw new WillNotFitException(
-                        "training needs about %,d MB of memory, --memory allows %,d MB: use fewer --threads, a shorter --length%s"
-                                .formatted(
-                                        bytes >> 20,
-                                        limit >> 20,
-                                        recipe.adapters().isPresent() ? "" : " or --method lora"));
+            for (int together : most == 1 ? List.of(1) : List.of(most, 1)) {
+                bytes =
+                        held
+                                + gradientPassBytes(
+                                        checkpoint, recipe, layers, together, length, activations);
+                if (bytes <= limit) {
+                    return new RecoveryPlan(layers, length, together, trained, bytes, activations);
+                }
             }
         }
-        throw new IllegalStateException("RECOMPUTED is the last");
+        throw new WillNotFitException(
+                "training needs about %,d MB of memory, --memory allows %,d MB: use fewer --threads, a shorter --length%s"
+                        .formatted(
+                                bytes >> 20,
+                                limit >> 20,
+                                recipe.adapters().isPresent() ? "" : " or --method lora"));
+    }
+
+    /// As many windows as go evenly into the batch, leave every worker one, and are not above
+    /// [#TOKENS_TOGETHER] tokens: the gradient of a matrix is made once for all of them.
+    private static int together(RecoveryRecipe recipe, int length) {
+        int batch = recipe.course().batch();
+        return IntStream.rangeClosed(1, batch / recipe.resources().threads())
+                .filter(count -> batch % count == 0 && count * length <= TOKENS_TOGETHER)
+                .max()
+                .orElse(1);
     }
 
     private static long gradientPassBytes(
             Checkpoint checkpoint,
             RecoveryRecipe recipe,
             List<Entry> layers,
+            int together,
             int length,
             Activations activations) {
         long largestBlock =
@@ -88,6 +113,7 @@ public record RecoveryPlan(
                 checkpoint.prunable().stream().mapToLong(RecoveryPlan::rows).max().orElseThrow();
         return Plan.gradientPassBytes(
                 checkpoint,
+                together,
                 length,
                 tallest,
                 largestBlock,

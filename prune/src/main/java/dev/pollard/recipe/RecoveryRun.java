@@ -232,6 +232,7 @@ public final class RecoveryRun implements AutoCloseable {
         settings.put("exclude", recipe.exclude().map(Object::toString).orElse(""));
         settings.put("steps", schedule.steps());
         settings.put("batch", course.batch());
+        settings.put("together", plan.together());
         settings.put("lr", course.rate());
         settings.put("schedule", course.shape().name().toLowerCase(Locale.ROOT));
         settings.put("warmup", schedule.warmUp());
@@ -275,6 +276,7 @@ public final class RecoveryRun implements AutoCloseable {
                                     schedule,
                                     OPTIMIZER,
                                     course.batch(),
+                                    plan.together(),
                                     course.clip(),
                                     recipe.seed(),
                                     CHECKPOINT_SECONDS),

@@ -67,7 +67,6 @@ public final class FullMatrices implements Trainable {
 
     @Override
     public void close() {
-        zeros.close();
         weights.values().forEach(Tensor::close);
         sums.values().forEach(Tensor::close);
     }

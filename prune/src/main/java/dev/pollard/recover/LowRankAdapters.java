@@ -192,7 +192,7 @@ public final class LowRankAdapters implements Trainable {
         double scale = setting.scale();
         Tensor a = adapter.a.mul(adapter.features);
         for (Tensor gradient : gradients) {
-            Tensor g = zeros.clear_(weight, gradient); // [out, in]
+            Tensor g = zeros.clear_(weight, gradient.contiguous()); // [out, in]
             adapter.dB.addmm_(g, a.transpose(0, 1), scale);
             adapter.dA.add_(adapter.b.transpose(0, 1).matmul(g).mul_(adapter.features), scale);
         }
@@ -207,7 +207,6 @@ public final class LowRankAdapters implements Trainable {
 
     @Override
     public void close() {
-        zeros.close();
         adapters.values().forEach(Adapter::close);
     }
 }

@@ -20,7 +20,7 @@ import java.util.Random;
 /// norm, a checkpoint every now and then.
 ///
 /// Sums run in the order of the samples and what is drawn depends on seed and step alone, so the
-/// result is the same for any number of workers, resumed or not.
+/// result is the same for any number of workers, resumed or not, with as many windows together.
 public final class RecoveryTraining {
     /// The checkpoint in the folder of an unfinished recovery.
     public static final String STATE = "recovery.safetensors";
@@ -31,6 +31,7 @@ public final class RecoveryTraining {
     /// All that decides what comes out, but for model and windows.
     ///
     /// @param batch windows per step
+    /// @param together windows that a worker computes as one
     /// @param clip gradients are scaled down to this norm; 0: never
     /// @param seed of the order of the windows
     /// @param checkpointSeconds between checkpoints; decides nothing
@@ -38,13 +39,16 @@ public final class RecoveryTraining {
             Schedule schedule,
             AdamW.Setting optimizer,
             int batch,
+            int together,
             double clip,
             long seed,
             double checkpointSeconds) {
         /// @throws IllegalArgumentException if a number makes no sense
         public Setting {
-            if (batch < 1) {
-                throw new IllegalArgumentException("windows per step: " + batch);
+            if (batch < 1 || together < 1 || batch % together != 0) {
+                throw new IllegalArgumentException(
+                        "a step of %d windows, %d of them computed together"
+                                .formatted(batch, together));
             }
             if (!(clip >= 0)) {
                 throw new IllegalArgumentException("norm to clip gradients at: " + clip);
@@ -151,13 +155,14 @@ public final class RecoveryTraining {
             throw new NonFiniteLossException("step %,d".formatted(step + 1), e);
         }
         double rate = setting.schedule.rate(step);
-        double norm = norm() / setting.batch;
+        double norm = norm() * setting.together / setting.batch;
         if (!Double.isFinite(norm)) {
             throw new NonFiniteLossException(
                     "the gradients of step %,d are not finite".formatted(step + 1));
         }
         double clip = setting.clip == 0 || norm <= setting.clip ? 1 : setting.clip / norm;
-        optimizer.step(trainable.gradients(), clip / setting.batch, rate, step + 1, workers);
+        double scale = clip * setting.together / setting.batch;
+        optimizer.step(trainable.gradients(), scale, rate, step + 1, workers);
         var line = new LinkedHashMap<String, Object>();
         line.put("step", step + 1);
         line.put("tokens", Math.round((step + 1) * tokensPerStep()));
@@ -181,13 +186,18 @@ public final class RecoveryTraining {
     /// The windows of a step: all windows once, in random order, before any comes again.
     private List<int[][]> batch(long step) {
         var batch = new ArrayList<int[][]>();
-        for (int i = 0; i < setting.batch; i++) {
-            long position = step * setting.batch + i;
-            int[] order = order(position / windows.size());
-            int window = order[(int) (position % windows.size())];
-            batch.add(new int[][] {windows.get(window)});
+        for (int i = 0; i < setting.batch; i += setting.together) {
+            long first = step * setting.batch + i;
+            int[][] sample = new int[setting.together][];
+            Arrays.setAll(sample, k -> window(first + k));
+            batch.add(sample);
         }
         return batch;
+    }
+
+    private int[] window(long position) {
+        int[] order = order(position / windows.size());
+        return windows.get(order[(int) (position % windows.size())]);
     }
 
     private int[] order(long epoch) {

@@ -7,16 +7,16 @@ import dev.pollard.tensor.Tensor;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
-/// Where the matrices to be trained are 0, and are to stay so: one byte for each weight.
-final class Zeros implements AutoCloseable {
-    private final Map<Entry, Tensor> where = new LinkedHashMap<>();
+/// Where the matrices to be trained are 0, and are to stay so: one bit for each weight.
+final class Zeros {
+    private final Map<Entry, long[]> where = new LinkedHashMap<>();
 
     /// @param kept whether there is anything to keep; otherwise [#clear_] does nothing
     Zeros(Parameters parameters, boolean kept) {
         if (kept) {
             for (var entry : parameters.trained()) {
-                try (var scope = Scope.open()) {
-                    where.put(entry, scope.keep(parameters.values(entry).isZero()));
+                try (var _ = Scope.open()) {
+                    where.put(entry, parameters.values(entry).zeros());
                 }
             }
         }
@@ -24,14 +24,9 @@ final class Zeros implements AutoCloseable {
 
     /// Sets to +0 what belongs to a zero of the weight.
     ///
-    /// @param x of the weight's shape
+    /// @param x of the weight's shape, contiguous
     /// @return x
     Tensor clear_(Entry weight, Tensor x) {
         return where.isEmpty() ? x : x.clear_(where.get(weight));
-    }
-
-    @Override
-    public void close() {
-        where.values().forEach(Tensor::close);
     }
 }

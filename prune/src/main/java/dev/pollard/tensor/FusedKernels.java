@@ -5,6 +5,7 @@ import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import java.util.Objects;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
@@ -356,6 +357,31 @@ final class FusedKernels {
                         put(matrix, 4 * ((long) i * n + j), at(matrix, 4 * ((long) j * n + i)));
                     }
                 }
+            }
+        }
+    }
+
+    /// A bit for every entry of x, 1 where it is 0.
+    static long[] zeros(MemorySegment x) {
+        long elements = x.byteSize() / 4;
+        long[] zeros = new long[Math.toIntExact(Math.ceilDiv(elements, Long.SIZE))];
+        for (long i = 0; i < elements; i++) {
+            if (at(x, 4 * i) == 0) {
+                zeros[(int) (i / Long.SIZE)] |= 1L << i;
+            }
+        }
+        return zeros;
+    }
+
+    /// `x ← +0` where `where` has a 1.
+    static void clear(MemorySegment x, long[] where) {
+        var zero = FloatVector.zero(SPECIES);
+        for (int w = 0; w < where.length; w++) {
+            long first = (long) w * Long.SIZE;
+            int n = (int) Math.min(Long.SIZE, x.byteSize() / 4 - first);
+            for (int i = 0; i < n; i += LANES) {
+                zero.intoMemorySegment(
+                        x, 4 * (first + i), ORDER, VectorMask.fromLong(SPECIES, where[w] >>> i));
             }
         }
     }

@@ -296,16 +296,15 @@ public final class Tensor implements AutoCloseable {
         return this;
     }
 
-    /// Where an entry is 0: booleans of this shape, for [#clear_].
-    public Tensor isZero() {
-        return new Tensor(t.eq(new Scalar(0)));
+    /// Which entries of a contiguous float32 tensor are 0: bit `i mod 64` of word `i / 64`, in the
+    /// order of memory.
+    public long[] zeros() {
+        return FusedKernels.zeros(segment());
     }
 
-    /// `this ← +0` where `where` is true.
-    ///
-    /// @param where booleans of this shape
-    public Tensor clear_(Tensor where) {
-        t.masked_fill_(where.t, new Scalar(0));
+    /// `this ← +0` where `where` has a 1, as of [#zeros]; contiguous float32.
+    public Tensor clear_(long[] where) {
+        FusedKernels.clear(segment(), where);
         return this;
     }
 

@@ -9,6 +9,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import dev.pollard.eval.Decoding;
 import dev.pollard.eval.ResultCache;
 import dev.pollard.format.DType;
 import dev.pollard.format.TensorView;
@@ -240,6 +241,33 @@ class PruningRunTest {
             assertEquals(40, sample.dense().strip().split(" ").length);
             assertEquals(40, sample.pruned().strip().split(" ").length);
         }
+        assertEquals(List.of(), record.warnings());
+    }
+
+    @Test
+    void noSamplesAreWrittenIfNoneAreWanted() throws IOException {
+        var recipe = recipe("magnitude", "0.5");
+        var nothing =
+                new Recipe.Evaluation(
+                        List.of(),
+                        OptionalInt.empty(),
+                        OptionalInt.empty(),
+                        Path.of(""),
+                        0,
+                        0,
+                        Decoding.GREEDY,
+                        OptionalInt.empty(),
+                        false);
+        var record =
+                run(
+                        new Recipe(
+                                recipe.model(),
+                                recipe.pruning(),
+                                recipe.calibration(),
+                                nothing,
+                                recipe.resources(),
+                                recipe.output()));
+        assertEquals(List.of(), record.samples());
         assertEquals(List.of(), record.warnings());
     }
 

@@ -56,6 +56,18 @@ class RecoveryTrainingTest {
     private Map<String, float[]> train(
             String method, Path work, int workerCount, double rate, int end, List<Double> losses)
             throws IOException {
+        return train(method, work, workerCount, 1, rate, end, losses);
+    }
+
+    private Map<String, float[]> train(
+            String method,
+            Path work,
+            int workerCount,
+            int together,
+            double rate,
+            int end,
+            List<Double> losses)
+            throws IOException {
         Files.createDirectories(work);
         try (var model = Model.open(pruned);
                 var parameters = Parameters.of(model, LINEAR);
@@ -69,6 +81,7 @@ class RecoveryTrainingTest {
                                     new Schedule(Schedule.Shape.LINEAR, rate, 2, STEPS, 0, 0),
                                     new AdamW.Setting(0.9, 0.999, 1e-8, 0),
                                     3,
+                                    together,
                                     1,
                                     4,
                                     0),
@@ -150,6 +163,19 @@ class RecoveryTrainingTest {
         var one = train(method, folder.resolve("one"), 1, 0.01, STEPS + 1, new ArrayList<>());
         var three = train(method, folder.resolve("three"), 3, 0.01, STEPS + 1, new ArrayList<>());
         assertSame(one, three);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"lora", "full"})
+    void windowsComputedTogetherTrainTheSame(String method) throws IOException {
+        var losses = new ArrayList<Double>();
+        var apart = train(method, folder.resolve("apart"), 1, 1, 0.01, STEPS + 1, losses);
+        var others = new ArrayList<Double>();
+        var together = train(method, folder.resolve("together"), 1, 3, 0.01, STEPS + 1, others);
+        for (int step = 0; step < STEPS; step++) {
+            assertEquals(losses.get(step), others.get(step), 1e-3);
+        }
+        apart.forEach((name, w) -> assertArrayEquals(w, together.get(name), 0.01f, name));
     }
 
     @Test

@@ -59,6 +59,25 @@ class FusedKernelsTest {
     }
 
     @ParameterizedTest
+    @ValueSource(ints = {1, 15, 16, 63, 64, 65, 200})
+    void whatWasZeroIsClearedAndNothingElse(int size) {
+        float[] pruned = random(size);
+        for (int i = 0; i < size; i++) {
+            pruned[i] = random.nextBoolean() ? pruned[i] : random.nextBoolean() ? 0f : -0f;
+        }
+        float[] values = random(size);
+        values[size / 2] = Float.NaN;
+        float[] expected = values.clone();
+        for (int i = 0; i < size; i++) {
+            expected[i] = pruned[i] == 0 ? 0f : values[i];
+        }
+        try (var _ = Scope.open()) {
+            Tensor cleared = Tensor.of(values, size).clear_(Tensor.of(pruned, size).zeros());
+            assertArrayEquals(expected, cleared.toFloats());
+        }
+    }
+
+    @ParameterizedTest
     @ValueSource(ints = {2, 12, 32, 34, 64})
     void rotateIsThatOfTheFormulaForStridedHeads(int width) {
         int time = 5;
