@@ -47,7 +47,7 @@ final class CommandLines {
         root.addSubcommand(new FinetuneCommand(console, environment));
         root.addSubcommand(new EvalCommand(console, environment));
         root.addSubcommand(new GenerateCommand(console, environment));
-        root.addSubcommand(new TrainCommand(console));
+        root.addSubcommand(new TrainCommand(console, environment));
         root.addSubcommand(new ReportCommand(console));
         root.addSubcommand(new InspectCommand(console, environment));
         root.addSubcommand(new MethodsCommand(console));

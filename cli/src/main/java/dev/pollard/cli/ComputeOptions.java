@@ -5,6 +5,7 @@ import dev.pollard.tensor.Bf16;
 import dev.pollard.tensor.Bf16Probe;
 import dev.pollard.tensor.Engine;
 import java.io.IOException;
+import java.nio.file.Path;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.TypeConversionException;
@@ -45,13 +46,14 @@ final class ComputeOptions {
 
     /// Makes sure that the machine can do what was asked for, before libtorch loads.
     ///
+    /// @param cache folder that keeps what was found out about bf16 until the machine starts anew
     /// @throws IllegalArgumentException if bf16 was asked for and does not work here
-    void prepare(Console console) throws IOException {
+    void prepare(Path cache) throws IOException {
         if (compute != Compute.BFLOAT16) {
             return;
         }
         try {
-            switch (Bf16Probe.run()) {
+            switch (Bf16Probe.run(cache.resolve("bf16"))) {
                 case Bf16.Plain _ -> {}
                 case Bf16.Capped(String instructionSet, _) ->
                         Engine.limitInstructionSet(instructionSet);

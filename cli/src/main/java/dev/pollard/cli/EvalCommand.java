@@ -189,7 +189,7 @@ final class EvalCommand implements Callable<Integer> {
         var names = environment.names(offline);
         Path first = names.resolve(model);
         Path second = other == null ? null : names.resolve(other);
-        computing.prepare(console);
+        computing.prepare(environment.cacheFolder());
         var decoding = new Decoding(temperature, topP, seed);
         var asked =
                 new Recipe.Evaluation(

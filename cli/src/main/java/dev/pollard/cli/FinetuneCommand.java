@@ -272,7 +272,7 @@ final class FinetuneCommand implements Callable<Integer> {
     @Override
     public Integer call() throws IOException {
         var recipe = recipe(environment.names(offline).resolve(model));
-        computing.prepare(console);
+        computing.prepare(environment.cacheFolder());
         RecoveryRecord record;
         try (var screen = new RunScreen(console, output, progress, "");
                 var run = RecoveryRun.prepare(recipe, environment.results(), screen)) {

@@ -123,7 +123,7 @@ final class GenerateCommand implements Callable<Integer> {
         for (Path model : models) {
             paths.add(environment.names(offline).resolve(model));
         }
-        computing.prepare(console);
+        computing.prepare(environment.cacheFolder());
         var texts = new ArrayList<String>();
         for (Path path : paths) {
             texts.add(write(path, decoding));

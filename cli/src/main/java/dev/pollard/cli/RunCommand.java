@@ -372,7 +372,7 @@ final class RunCommand implements Callable<Integer> {
             takeEmbeddedTexts(found.resolveSibling("texts"));
         }
         var recipe = recipe(found);
-        computing.prepare(console);
+        computing.prepare(environment.cacheFolder());
         RunRecord record;
         try (var screen = new RunScreen(console, output, progress, method);
                 var run = PruningRun.prepare(recipe, environment.results(), screen)) {

@@ -46,6 +46,7 @@ final class TrainCommand implements Callable<Integer> {
     private static final Duration PATIENCE = Duration.ofSeconds(30);
 
     private final Console console;
+    private final Environment environment;
 
     @Spec private CommandSpec spec;
 
@@ -77,8 +78,9 @@ final class TrainCommand implements Callable<Integer> {
     @Mixin private ProgressOptions progress;
     @Mixin private OutputOptions output;
 
-    TrainCommand(Console console) {
+    TrainCommand(Console console, Environment environment) {
         this.console = console;
+        this.environment = environment;
     }
 
     @Override
@@ -87,7 +89,7 @@ final class TrainCommand implements Callable<Integer> {
         if (steps != null) {
             recipe = recipe.endingAt(steps);
         }
-        computing.prepare(console);
+        computing.prepare(environment.cacheFolder());
         Engine.recycleMemory();
         boolean finished;
         try (var screen = new TrainScreen(console, output, progress);

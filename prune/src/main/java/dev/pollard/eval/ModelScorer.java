@@ -31,7 +31,7 @@ public final class ModelScorer implements Scorer {
     private static final int GROUP_ROWS = 16_384;
 
     /// Bytes of logits that a worker holds at once.
-    private static final long LOGITS_BYTES = 25_000_000;
+    private static final long LOGITS_BYTES = 25 << 20;
 
     private final Decoder model;
     private final Compute compute;

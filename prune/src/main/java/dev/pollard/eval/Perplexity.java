@@ -34,7 +34,7 @@ public final class Perplexity {
     private static final int GROUP_TOKENS = 16_384;
 
     /// Bytes of logits that a worker holds at once.
-    private static final long LOGITS_BYTES = 25_000_000;
+    private static final long LOGITS_BYTES = 25 << 20;
 
     private final Compute compute;
     private final Workers workers;

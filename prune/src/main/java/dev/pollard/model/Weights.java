@@ -147,7 +147,7 @@ final class Weights {
 
         /// `[time, width]` → `[time, vocabulary]`.
         Tensor logits(Tensor x) {
-            return x.linear(table());
+            return x.tallLinear(table());
         }
 
         private synchronized Tensor table() {

@@ -1,13 +1,16 @@
 package dev.pollard.tensor;
 
+import dev.pollard.format.Sha256;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
 
@@ -21,6 +24,9 @@ public final class Bf16Probe {
 
     private static final int SECONDS = 120; // the first start ever unpacks libtorch
     private static final int ROUNDS = 9;
+
+    /// Linux has another number there after every start.
+    private static final Path BOOT = Path.of("/proc/sys/kernel/random/boot_id");
 
     /// bf16 keeps 8 bits of a number and sums stay float32, so products differ by about 0.4 %.
     private static final double TOLERANCE = 0.02;
@@ -45,6 +51,65 @@ public final class Bf16Probe {
                                                 : "%s; without AMX: %s".formatted(why, again));
                     };
         };
+    }
+
+    /// What [#run()] found with this libtorch since the machine started, if `file` has it; if not,
+    /// asks, and keeps the answer there if it can. That bf16 does not work is not kept.
+    ///
+    /// @throws IOException as [#run()]
+    /// @throws InterruptedException as [#run()]
+    public static Bf16 run(Path file) throws IOException, InterruptedException {
+        var circumstances = circumstances();
+        if (circumstances.isEmpty()) {
+            return run();
+        }
+        var known = known(file, circumstances.get());
+        if (known.isPresent()) {
+            return known.get();
+        }
+        Bf16 found = run();
+        switch (found) {
+            case Bf16.Plain(double speed) -> keep(file, circumstances.get(), "", speed);
+            case Bf16.Capped(String isa, double speed) ->
+                    keep(file, circumstances.get(), isa, speed);
+            case Bf16.Unusable _ -> {}
+        }
+        return found;
+    }
+
+    /// This start of this machine, and the libraries; empty where the system does not tell.
+    private static Optional<String> circumstances() {
+        try {
+            String boot = Files.readString(BOOT).strip();
+            return Optional.of(boot + " " + Sha256.of(System.getProperty("java.class.path")));
+        } catch (IOException _) {
+            return Optional.empty();
+        }
+    }
+
+    private static Optional<Bf16> known(Path file, String circumstances) {
+        try {
+            var lines = Files.readAllLines(file);
+            if (lines.size() != 3 || !lines.getFirst().equals(circumstances)) {
+                return Optional.empty();
+            }
+            String isa = lines.get(1);
+            double speed = Double.parseDouble(lines.getLast());
+            return Optional.of(isa.isEmpty() ? new Bf16.Plain(speed) : new Bf16.Capped(isa, speed));
+        } catch (IOException | NumberFormatException _) {
+            return Optional.empty();
+        }
+    }
+
+    private static void keep(Path file, String circumstances, String isa, double speed) {
+        try {
+            Files.createDirectories(file.toAbsolutePath().getParent());
+            Path aside = Files.createTempFile(file.toAbsolutePath().getParent(), "bf16", ".tmp");
+            Files.write(aside, List.of(circumstances, isa, Double.toString(speed)));
+            Files.move(aside, file, StandardCopyOption.ATOMIC_MOVE);
+        } catch (IOException _) {
+            // The next process asks again.
+        }
     }
 
     private sealed interface Answer {

@@ -33,6 +33,9 @@ public final class Tensor implements AutoCloseable {
     /// are wanted.
     public static final int SHORT_SEQUENCE = 768;
 
+    private static final long SLICE = 8192; // rows of a weight in tallLinear
+    private static final long SLICED_ROWS = 192; // with more the products leave the cache anyway
+
     private static final long STRIP = 64;
 
     private org.bytedeco.pytorch.Tensor t;
@@ -392,6 +395,29 @@ public final class Tensor implements AutoCloseable {
     /// `x Wᵀ + b`: this `[…, in]`, weight `[out, in]`, bias `[out]`.
     public Tensor linear(Tensor weight, Tensor bias) {
         return new Tensor(torch.linear(t, weight.t, new TensorOptional(bias.t)));
+    }
+
+    /// [#linear] for few rows and a tall weight, as a head is: with bf16 products slice by slice,
+    /// so that what comes out stays in the cache: two thirds of the time for the same result.
+    ///
+    /// @param weight `[out, in]`, for this `[time, in]`
+    public Tensor tallLinear(Tensor weight) {
+        long out = weight.size(0);
+        boolean few = isPlain() && weight.isPlain() && size(0) <= SLICED_ROWS;
+        if (!Engine.hasBf16Products() || !few || out <= SLICE) {
+            return linear(weight);
+        }
+        Tensor y = empty(size(0), out);
+        try (var _ = Scope.open()) {
+            for (long first = 0; first < out; first += SLICE) {
+                long rows = Math.min(SLICE, out - first);
+                torch.mm_out(
+                        y.narrow(1, first, rows).t,
+                        t,
+                        weight.narrow(0, first, rows).transpose(0, 1).t);
+            }
+        }
+        return y;
     }
 
     /// Layer normalisation over the last axis.
