@@ -15,10 +15,7 @@ shared=${SHARED:-../shared}
 out=${OUT:-$(mktemp -d)}
 length=${LENGTH:-512}
 limit() { [ -n "${ALL:-}" ] || echo --limit "$1"; }
-java=java # Java 25, as Pollard needs
-for jdk in "${JAVA_HOME:-}" /usr/lib/jvm/*; do
-  [ -f "$jdk/release" ] && grep -q '^JAVA_VERSION="25' "$jdk/release" && java=$jdk/bin/java && break
-done
+. bench/java.sh
 ./pollard --version >/dev/null # builds, if need be
 mkdir -p "$out"
 [ -f "$out/texts/contracts-heldout.jsonl" ] ||

@@ -21,10 +21,7 @@ case ${SET:-smollm2} in
   *) echo "SET is smollm2 or sapling" >&2; exit 2 ;;
 esac
 seed=${SEED:-0}
-java=java # Java 25, as Pollard runs on
-for jdk in /usr/lib/jvm/*25* "${JAVA_HOME:-}"; do
-  [ -f "$jdk/release" ] && grep -q '^JAVA_VERSION="25' "$jdk/release" && java=$jdk/bin/java
-done
+. bench/java.sh
 [ -n "${POLLARD:-}" ] || ./pollard --version >/dev/null # builds
 texts=$out/texts
 [ "${SET:-smollm2}" = sapling ] || [ -f "$texts/contracts-heldout.jsonl" ] ||

@@ -9,10 +9,7 @@ cd "$(dirname "$0")/.."
 shared=${SHARED:-../shared}
 out=${1:?where the runs go}
 mkdir -p "$out"
-java=java # Java 25, as Pollard runs on
-for jdk in /usr/lib/jvm/*25* "${JAVA_HOME:-}"; do
-  [ -f "$jdk/release" ] && grep -q '^JAVA_VERSION="25' "$jdk/release" && java=$jdk/bin/java
-done
+. bench/java.sh
 [ -n "${POLLARD:-}" ] || ./pollard --version >/dev/null # builds
 texts=$out/texts
 [ -f "$texts/pubmedqa-fit.jsonl" ] || "$java" -cp 'cli/target/lib/*' bench/DomainTexts.java "$shared/data/healthcare" "$shared/data/legal" "$texts"

@@ -65,8 +65,5 @@ for base in ${BASES:-magnitude wanda sparsegpt}; do
     done
   done
 done
-java=java # the table wants Java 25, as Pollard does
-for jdk in /usr/lib/jvm/*25* "${JAVA_HOME:-}"; do
-  [ -f "$jdk/release" ] && grep -q '^JAVA_VERSION="25' "$jdk/release" && java=$jdk/bin/java
-done
+. bench/java.sh
 "$java" -cp 'cli/target/lib/*:cli/target/classes' bench/Sds.java "$out"/*/pollard/report.json

@@ -21,8 +21,5 @@ for method in ${METHODS:-magnitude wanda sparsegpt}; do
       --no-progress -q
   done
 done
-java=java # the table wants Java 25, as Pollard does
-for jdk in /usr/lib/jvm/*25* "${JAVA_HOME:-}"; do
-  [ -f "$jdk/release" ] && grep -q '^JAVA_VERSION="25' "$jdk/release" && java=$jdk/bin/java
-done
+. bench/java.sh
 "$java" -cp 'cli/target/lib/*:cli/target/classes' bench/Table.java "$out"/*/pollard/report.json

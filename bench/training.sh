@@ -7,10 +7,7 @@
 #   RECIPE=saplings/recipes/sapling-opt.yaml COMPUTE=bf16 SECONDS_LONG=20 bench/training.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
-java=java # wants Java 25, as Pollard does
-for jdk in /usr/lib/jvm/*25* "${JAVA_HOME:-}"; do
-  [ -f "$jdk/release" ] && grep -q '^JAVA_VERSION="25' "$jdk/release" && java=$jdk/bin/java
-done
+. bench/java.sh
 export OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 OMP_WAIT_POLICY=PASSIVE # one thread per worker, as the launcher says
 exec "$java" -Xmx1g --add-modules jdk.incubator.vector --enable-native-access=ALL-UNNAMED \
   -Dorg.bytedeco.javacpp.maxPhysicalBytes=0 -cp "${CLASSPATH:-cli/target/lib/*:cli/target/classes}" bench/TrainingRate.java \
