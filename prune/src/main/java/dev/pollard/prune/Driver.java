@@ -553,7 +553,7 @@ public final class Driver {
         long start = System.nanoTime();
         try (var scope = Scope.open()) {
             var layer = isReaimed(step, pass, settings.inputs()) ? reaimed(given) : given;
-            Tensor target = layer == given ? given.dense() : layer.weight();
+            Tensor target = layer == given ? given.target() : layer.weight();
             var sparsity = sparsities.apply(layer.name());
             var result = pruner.prune(layer, sparsity);
             Invariants.check(layer, result, sparsity, last);
@@ -562,7 +562,7 @@ public final class Driver {
                     unchanged ? result.weight() : rounding.round(layer.name(), result.weight());
             var error = LayerError.of(layer.stats(), target, weight);
             var mask = Mask.ofNonZero(weight);
-            double bound = Histogram.bound(layer.dense());
+            double bound = Histogram.bound(layer.target());
             var report =
                     new LayerReport(
                             layer.name(),
@@ -580,7 +580,7 @@ public final class Driver {
                                     : moved(layer.earlier(), mask, sparsity),
                             (System.nanoTime() - start) / 1e9,
                             result.notes(),
-                            isFirst(pass, step) ? Histogram.of(layer.dense(), bound) : null,
+                            isFirst(pass, step) ? Histogram.of(layer.target(), bound) : null,
                             Histogram.of(weight, bound));
             result.findings().byName().values().forEach(scope::keep);
             return new Pruned(unchanged ? null : scope.keep(weight), result.findings(), report);

@@ -8,7 +8,7 @@ import java.util.List;
 ///
 /// @param name the checkpoint's name of the module
 /// @param weight as it is now, `[out, in]` float32; never changed
-/// @param dense the weights whose outputs a fit aims at, `[out, in]` float32: as they were loaded,
+/// @param target the weights whose outputs a fit aims at, `[out, in]` float32: as they were loaded,
 ///     or, in a sweep from [Sweep.Start#TUNED], as tuning left them
 /// @param earlier what the steps before made of it, oldest first; `weight` is the last of them
 /// @param findings what earlier passes found out about its weights
@@ -17,7 +17,7 @@ import java.util.List;
 public record LayerContext(
         String name,
         Tensor weight,
-        Tensor dense,
+        Tensor target,
         List<Tensor> earlier,
         Findings findings,
         LayerStats stats,
@@ -27,22 +27,22 @@ public record LayerContext(
     }
 
     /// A layer at the method's first step.
-    public LayerContext(String name, Tensor weight, Tensor dense, LayerStats stats, long seed) {
-        this(name, weight, dense, List.of(), Findings.NONE, stats, seed);
+    public LayerContext(String name, Tensor weight, Tensor target, LayerStats stats, long seed) {
+        this(name, weight, target, List.of(), Findings.NONE, stats, seed);
     }
 
     /// The same layer as other tokens show it.
     public LayerContext withStats(LayerStats other) {
-        return new LayerContext(name, weight, dense, earlier, findings, other, seed);
+        return new LayerContext(name, weight, target, earlier, findings, other, seed);
     }
 
     /// The same layer with another weight to start from.
     public LayerContext withWeight(Tensor other) {
-        return new LayerContext(name, other, dense, earlier, findings, stats, seed);
+        return new LayerContext(name, other, target, earlier, findings, stats, seed);
     }
 
     /// The same layer, about which more is known.
     public LayerContext withFindings(Findings other) {
-        return new LayerContext(name, weight, dense, earlier, other, stats, seed);
+        return new LayerContext(name, weight, target, earlier, other, stats, seed);
     }
 }

@@ -444,7 +444,7 @@ class DriverTest {
         public LayerResult prune(LayerContext layer, Sparsity sparsity) {
             assertEquals(sparsity.fraction(), Mask.ofNonZero(layer.weight()).sparsity(), 1e-9);
             var full = Mask.full((int) layer.weight().size(0), (int) layer.weight().size(1));
-            return new LayerResult(layer.dense(), full, List.of());
+            return new LayerResult(layer.target(), full, List.of());
         }
     }
 

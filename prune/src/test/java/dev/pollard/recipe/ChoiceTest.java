@@ -45,7 +45,7 @@ class ChoiceTest {
 
         @Override
         public LayerResult prune(LayerContext layer, Sparsity sparsity) {
-            var result = new Magnitude().prune(layer.withWeight(layer.dense()), sparsity);
+            var result = new Magnitude().prune(layer.withWeight(layer.target()), sparsity);
             return new LayerResult(result.weight().mul(factor), result.mask(), List.of());
         }
     }

@@ -90,7 +90,7 @@ record Adjust(
             }
             // The paper's early exit, layer by layer.
             var judge = layer.stats().split().map(LayerStats.Split::heldOut).orElse(stats);
-            double heldOut = LayerError.of(judge, layer.dense(), weight).relative();
+            double heldOut = LayerError.of(judge, layer.target(), weight).relative();
             var earlier = better(layer, sparsity, judge, heldOut);
             if (earlier.isPresent()) {
                 scope.release(earlier.get().weight());
@@ -108,7 +108,8 @@ record Adjust(
     }
 
     private LeastSquares error(LayerContext layer, LayerStats stats) {
-        return LeastSquares.of(layer.dense(), stats.gram(), Optional.empty(), coordinates, damping);
+        return LeastSquares.of(
+                layer.target(), stats.gram(), Optional.empty(), coordinates, damping);
     }
 
     /// What an earlier sparse step left, if its error on the judge's tokens is less than `least`.
@@ -121,7 +122,7 @@ record Adjust(
             if (!mask.covers(weight)) { // a dense step
                 continue;
             }
-            double error = LayerError.of(judge, layer.dense(), weight).relative();
+            double error = LayerError.of(judge, layer.target(), weight).relative();
             if (error < least) {
                 least = error;
                 String note =

@@ -137,7 +137,7 @@ record Redense(
         Admission.checkWidth(layer, inputs.matrix().size(0));
         Optional<Gram> cross = data == Data.CROSS ? Optional.of(stats.cross()) : Optional.empty();
         try (var scope = Scope.open()) {
-            var error = LeastSquares.of(layer.dense(), inputs, cross, coordinates, damping);
+            var error = LeastSquares.of(layer.target(), inputs, cross, coordinates, damping);
             Tensor start = error.enter(layer.weight());
             Tensor dense =
                     switch (solver) {
@@ -166,6 +166,6 @@ record Redense(
         Optional<Tensor> teacher =
                 data == Data.CROSS ? Optional.of(stats.keptDenseInputs()) : Optional.empty();
         var order = new Random(31 * layer.seed() + layer.name().hashCode());
-        return error.descend(start, layer.dense(), inputs, teacher, adam, l1, l2, order);
+        return error.descend(start, layer.target(), inputs, teacher, adam, l1, l2, order);
     }
 }

@@ -167,7 +167,7 @@ class GoldenLayersTest {
                 new LayerContext(
                         own.name(),
                         own.weight(),
-                        own.dense(),
+                        own.target(),
                         LayerStats.of(golden.expected("scaler_row"), golden.layer.tokens()),
                         0);
         for (LayerContext layer : new LayerContext[] {own, theirs}) {

@@ -66,7 +66,7 @@ class SdsTest {
                                 new LayerContext(
                                         layer.name(),
                                         weight,
-                                        layer.dense(),
+                                        layer.target(),
                                         earlier,
                                         Findings.NONE,
                                         layer.stats(),
@@ -159,7 +159,7 @@ class SdsTest {
                         .largest(plain.weight(), TWO_OF_FOUR)
                         .applyTo(plain.weight());
         return new LayerContext(
-                "layer", weight, plain.dense(), List.of(weight), Findings.NONE, stats, 0);
+                "layer", weight, plain.target(), List.of(weight), Findings.NONE, stats, 0);
     }
 
     @Test
@@ -173,9 +173,9 @@ class SdsTest {
             var layer =
                     pruned(RandomLayer.of(20, 64, 1), new Gram(Tensor.of(identity, 64, 64), 100));
             var judge = layer.stats().split().orElseThrow().heldOut();
-            double before = LayerError.of(judge, layer.dense(), layer.weight()).relative();
+            double before = LayerError.of(judge, layer.target(), layer.weight()).relative();
             var last = adjust(false).prune(layer, TWO_OF_FOUR);
-            double after = LayerError.of(judge, layer.dense(), last.weight()).relative();
+            double after = LayerError.of(judge, layer.target(), last.weight()).relative();
             assertTrue(after > before, after + " is not worse than " + before);
             assertEquals(List.of(), last.notes());
 
@@ -197,8 +197,8 @@ class SdsTest {
             var best = adjust(true).prune(layer, TWO_OF_FOUR);
             assertEquals(List.of(), best.notes());
             var judge = layer.stats();
-            double before = LayerError.of(judge, layer.dense(), layer.weight()).relative();
-            double after = LayerError.of(judge, layer.dense(), best.weight()).relative();
+            double before = LayerError.of(judge, layer.target(), layer.weight()).relative();
+            double after = LayerError.of(judge, layer.target(), best.weight()).relative();
             assertTrue(after < before);
             double judged = best.heldOutError().orElseThrow();
             assertTrue(judged < before && judged >= 0.999 * after); // more steps since
@@ -256,7 +256,7 @@ class SdsTest {
     private static double error(LayerContext layer, LayerPruner pruner) {
         var result = pruner.prune(layer, TWO_OF_FOUR);
         assertTrue(result.mask().matches(TWO_OF_FOUR));
-        return LayerError.of(layer.stats(), layer.dense(), result.weight()).relative();
+        return LayerError.of(layer.stats(), layer.target(), result.weight()).relative();
     }
 
     @ParameterizedTest
@@ -329,9 +329,9 @@ class SdsTest {
             // W G = W_d C
             Tensor g = data == Redense.Data.DD ? stats.dense().matrix() : stats.gram().matrix();
             Tensor c = data == Redense.Data.CROSS ? stats.cross().matrix() : g;
-            Tensor left = rebuilt.matmul(g).sub(layer.dense().matmul(c));
+            Tensor left = rebuilt.matmul(g).sub(layer.target().matmul(c));
             assertEquals(0, left.abs().max().item(), 1e-3, data.toString());
-            double moved = rebuilt.sub(layer.dense()).abs().max().item();
+            double moved = rebuilt.sub(layer.target()).abs().max().item();
             assertEquals(data == Redense.Data.CROSS, moved > 0.05, data + ": " + moved);
         }
     }
@@ -348,7 +348,7 @@ class SdsTest {
                 var stats = layer.stats();
                 Tensor g = data == Redense.Data.DD ? stats.dense().matrix() : stats.gram().matrix();
                 // One step down half the error's gradient, (W_s - W_d) G.
-                Tensor slope = layer.weight().sub(layer.dense()).matmul(g);
+                Tensor slope = layer.weight().sub(layer.target()).matmul(g);
                 Tensor step = rebuilt.sub(layer.weight());
                 double along = -step.mul(slope).sum().item() / slope.square().sum().item();
                 Tensor off = step.add(slope.mul(along));
