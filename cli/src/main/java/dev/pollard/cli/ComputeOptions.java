@@ -34,8 +34,8 @@ final class ComputeOptions {
             order = 81,
             paramLabel = "N",
             description =
-                    "Workers, each running one sequence at a time. The same number gives the same"
-                            + " bytes. Default: the processors of this machine")
+                    "Workers. The same number gives the same bytes. Default: the processors of this"
+                            + " machine")
     void setThreads(int threads) {
         if (threads < 1 || threads > MOST_THREADS) {
             throw new TypeConversionException(

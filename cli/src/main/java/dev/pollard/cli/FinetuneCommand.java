@@ -44,7 +44,7 @@ import picocli.CommandLine.Spec;
             "before and after is reported. The loss is that of every next token.",
             "",
             "An interrupted run goes on from its last checkpoint with --resume and ends with the",
-            "same bytes. docs/finetuning.md has the formulas."
+            "same bytes; with other --threads give the --together of the first. docs/finetuning.md has the formulas."
         })
 final class FinetuneCommand implements Callable<Integer> {
     private static final double ADAPTER_RATE = 1e-3;
@@ -167,6 +167,20 @@ final class FinetuneCommand implements Callable<Integer> {
             defaultValue = "8",
             description = "Windows of a step. Default: ${DEFAULT-VALUE}")
     private int batch;
+
+    private OptionalInt together = OptionalInt.empty();
+
+    @Option(
+            names = "--together",
+            order = 22,
+            paramLabel = "N",
+            description =
+                    "Windows that a worker computes as one; divides --batch. More are faster and"
+                            + " take more memory, another number gives other last bits. Default: up"
+                            + " to 1,024 tokens, as --threads and --memory allow")
+    private void setTogether(int windows) {
+        together = OptionalInt.of(windows);
+    }
 
     private Double rate;
 
@@ -304,6 +318,7 @@ final class FinetuneCommand implements Callable<Integer> {
                         steps,
                         epochs,
                         batch,
+                        together,
                         switch (schedule) {
                             case LINEAR -> Schedule.Shape.LINEAR;
                             case COSINE -> Schedule.Shape.COSINE;

@@ -201,7 +201,8 @@ public record Recipe(
     /// @param shots solved examples in front of every question
     /// @param decoding of the texts that tasks ask for
     /// @param most tokens of such a text; what the task says if empty
-    /// @param samples whether a run lets both models write after the same prompts
+    /// @param samples whether a pruning run lets both models write after the same prompts; nobody
+    ///     else asks
     public record Evaluation(
             List<String> tasks,
             OptionalInt length,

@@ -55,16 +55,20 @@ public record RecoveryPlan(
         long weights = layers.stream().mapToLong(l -> rows(l) * columns(l)).sum();
         long trained = recipe.adapters().map(adapters -> trained(adapters, layers)).orElse(weights);
         long limit = recipe.resources().memoryBytes();
-        int most = together(recipe, length);
         long held =
                 Plan.BASE
                         + checkpoint.bytes() / 2
                         + OPTIMISER_BYTES * trained
                         + (recipe.adapters().isPresent() ? 4 * weights : 0) // W beside W_eff
                         + (recipe.keepZeros() ? weights / 8 : 0);
+        var course = recipe.course();
+        int[] choices =
+                course.together().isPresent()
+                        ? new int[] {course.together().getAsInt()}
+                        : together(course.batch(), length, recipe.resources().threads());
         long bytes = 0;
         for (var activations : Activations.values()) {
-            for (int together : most == 1 ? List.of(1) : List.of(most, 1)) {
+            for (int together : choices) {
                 bytes =
                         held
                                 + gradientPassBytes(
@@ -82,14 +86,18 @@ public record RecoveryPlan(
                                 recipe.adapters().isPresent() ? "" : " or --method lora"));
     }
 
-    /// As many windows as go evenly into the batch, leave every worker one, and are not above
-    /// [#TOKENS_TOGETHER] tokens: the gradient of a matrix is made once for all of them.
-    private static int together(RecoveryRecipe recipe, int length) {
-        int batch = recipe.course().batch();
-        return IntStream.rangeClosed(1, batch / recipe.resources().threads())
-                .filter(count -> batch % count == 0 && count * length <= TOKENS_TOGETHER)
-                .max()
-                .orElse(1);
+    /// How many windows may go together, most first: they go evenly into the batch, are not above
+    /// [#TOKENS_TOGETHER] tokens, and make no worker compute more windows one after another than if
+    /// each went by itself. The more, the better: the gradient of a matrix is made once for all.
+    static int[] together(int batch, int length, int threads) {
+        int most = Math.max(1, Math.min(batch, TOKENS_TOGETHER / length));
+        return IntStream.iterate(most, count -> count >= 1, count -> count - 1)
+                .filter(count -> batch % count == 0)
+                .filter(
+                        count ->
+                                count * Math.ceilDiv(batch / count, threads)
+                                        <= Math.ceilDiv(batch, threads))
+                .toArray();
     }
 
     private static long gradientPassBytes(

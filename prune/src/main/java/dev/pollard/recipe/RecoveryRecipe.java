@@ -55,6 +55,8 @@ public record RecoveryRecipe(
     /// @param steps if given, whatever the epochs
     /// @param epochs how often every window is trained on
     /// @param batch windows per step
+    /// @param together windows of a step that a worker computes as one; as the threads and the
+    ///     memory would have it if empty
     /// @param shape how the learning rate falls
     /// @param rate the highest learning rate
     /// @param warmUp steps until it is reached; a tenth of all, at most 100, if empty
@@ -63,6 +65,7 @@ public record RecoveryRecipe(
             OptionalLong steps,
             double epochs,
             int batch,
+            OptionalInt together,
             Schedule.Shape shape,
             double rate,
             OptionalLong warmUp,
@@ -80,6 +83,12 @@ public record RecoveryRecipe(
             }
             if (batch < 1) {
                 throw new IllegalArgumentException("--batch must be positive: " + batch);
+            }
+            if (together.isPresent()
+                    && (together.getAsInt() < 1 || batch % together.getAsInt() != 0)) {
+                throw new IllegalArgumentException(
+                        "--together %d does not divide --batch %d"
+                                .formatted(together.getAsInt(), batch));
             }
         }
 

@@ -87,7 +87,7 @@ public final class RecoveryTraining {
     private final Listener listener;
 
     /// @param pass over the parameters that `trainable` trains
-    /// @param windows of token ids, each of at least two
+    /// @param windows of token ids, all of one length
     /// @param folder for checkpoint and log; it exists
     public RecoveryTraining(
             Setting setting,
@@ -101,6 +101,9 @@ public final class RecoveryTraining {
         this.pass = pass;
         this.trainable = trainable;
         this.windows = List.copyOf(windows);
+        if (windows.stream().mapToInt(ids -> ids.length).distinct().count() != 1) {
+            throw new IllegalArgumentException("windows to train on that are not of one length");
+        }
         this.folder = folder;
         this.workers = workers;
         this.listener = listener;

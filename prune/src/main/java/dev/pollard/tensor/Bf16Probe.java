@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
 import java.util.concurrent.TimeUnit;
+import java.util.regex.Pattern;
 
 /// Tries bf16 linear layers in a child process.
 ///
@@ -27,6 +28,11 @@ public final class Bf16Probe {
 
     /// Linux has another number there after every start.
     private static final Path BOOT = Path.of("/proc/sys/kernel/random/boot_id");
+
+    private static final Path CPU = Path.of("/proc/cpuinfo");
+
+    /// Environment variables by which instructions are chosen.
+    private static final Pattern SETTINGS = Pattern.compile("(ONEDNN|DNNL|ATEN|MKL|OPENBLAS)_.*");
 
     /// bf16 keeps 8 bits of a number and sums stay float32, so products differ by about 0.4 %.
     private static final double TOLERANCE = 0.02;
@@ -53,21 +59,33 @@ public final class Bf16Probe {
         };
     }
 
-    /// What [#run()] found with this libtorch since the machine started, if `file` has it; if not,
-    /// asks, and keeps the answer there if it can. That bf16 does not work is not kept.
+    /// What [#run()] found since the machine started, with this CPU, these libraries and these
+    /// settings of theirs, if `file` has it; if not, asks, and keeps the answer there if it can.
+    /// That bf16 does not work is not kept.
     ///
     /// @throws IOException as [#run()]
     /// @throws InterruptedException as [#run()]
     public static Bf16 run(Path file) throws IOException, InterruptedException {
-        var circumstances = circumstances();
+        return run(file, circumstances(), Bf16Probe::run);
+    }
+
+    /// Finds it out.
+    @FunctionalInterface
+    interface Question {
+        Bf16 ask() throws IOException, InterruptedException;
+    }
+
+    /// @param circumstances under which an answer holds; if empty, none is kept
+    static Bf16 run(Path file, Optional<String> circumstances, Question question)
+            throws IOException, InterruptedException {
         if (circumstances.isEmpty()) {
-            return run();
+            return question.ask();
         }
         var known = known(file, circumstances.get());
         if (known.isPresent()) {
             return known.get();
         }
-        Bf16 found = run();
+        Bf16 found = question.ask();
         switch (found) {
             case Bf16.Plain(double speed) -> keep(file, circumstances.get(), "", speed);
             case Bf16.Capped(String isa, double speed) ->
@@ -77,11 +95,23 @@ public final class Bf16Probe {
         return found;
     }
 
-    /// This start of this machine, and the libraries; empty where the system does not tell.
+    /// This start of this machine, its CPU, the libraries and what the environment tells them;
+    /// empty where the system does not say.
     private static Optional<String> circumstances() {
         try {
-            String boot = Files.readString(BOOT).strip();
-            return Optional.of(boot + " " + Sha256.of(System.getProperty("java.class.path")));
+            var all = new ArrayList<String>();
+            all.add(Files.readString(BOOT).strip());
+            Files.readAllLines(CPU).stream()
+                    .filter(line -> line.startsWith("model name") || line.startsWith("flags"))
+                    .distinct()
+                    .forEach(all::add);
+            all.add(absolute(System.getProperty("java.class.path")));
+            System.getenv().entrySet().stream()
+                    .filter(e -> SETTINGS.matcher(e.getKey()).matches())
+                    .map(Map.Entry::toString)
+                    .sorted()
+                    .forEach(all::add);
+            return Optional.of(Sha256.of(String.join("\n", all)));
         } catch (IOException _) {
             return Optional.empty();
         }
@@ -102,11 +132,20 @@ public final class Bf16Probe {
     }
 
     private static void keep(Path file, String circumstances, String isa, double speed) {
+        Path folder = file.toAbsolutePath().getParent();
         try {
-            Files.createDirectories(file.toAbsolutePath().getParent());
-            Path aside = Files.createTempFile(file.toAbsolutePath().getParent(), "bf16", ".tmp");
-            Files.write(aside, List.of(circumstances, isa, Double.toString(speed)));
-            Files.move(aside, file, StandardCopyOption.ATOMIC_MOVE);
+            Files.createDirectories(folder);
+            Path aside = Files.createTempFile(folder, "bf16", ".tmp");
+            try {
+                Files.write(aside, List.of(circumstances, isa, Double.toString(speed)));
+                Files.move(
+                        aside,
+                        file,
+                        StandardCopyOption.ATOMIC_MOVE,
+                        StandardCopyOption.REPLACE_EXISTING);
+            } finally {
+                Files.deleteIfExists(aside);
+            }
         } catch (IOException _) {
             // The next process asks again.
         }

@@ -375,6 +375,10 @@ final class FusedKernels {
 
     /// `x ← +0` where `where` has a 1.
     static void clear(MemorySegment x, long[] where) {
+        if (where.length != Math.ceilDiv(x.byteSize() / 4, Long.SIZE)) {
+            throw new IllegalArgumentException(
+                    "%d words of bits for %d numbers".formatted(where.length, x.byteSize() / 4));
+        }
         var zero = FloatVector.zero(SPECIES);
         for (int w = 0; w < where.length; w++) {
             long first = (long) w * Long.SIZE;

@@ -19,8 +19,8 @@ import org.bytedeco.pytorch.TensorOptions;
 import org.bytedeco.pytorch.TensorVector;
 import org.bytedeco.pytorch.global.torch;
 
-/// An n-dimensional array of float32 in native memory (bfloat16, float64, int64 and booleans only
-/// where a method says so).
+/// An n-dimensional array of float32 in native memory (bfloat16, float64 and int64 only where a
+/// method says so).
 ///
 /// Operations return new tensors in the current [Scope]; those ending in `_` change this one, as in
 /// torch. libtorch reports misuse (shapes that do not fit, say) as [RuntimeException].
@@ -306,6 +306,8 @@ public final class Tensor implements AutoCloseable {
     }
 
     /// `this ← +0` where `where` has a 1, as of [#zeros]; contiguous float32.
+    ///
+    /// @throws IllegalArgumentException if `where` is of another size
     public Tensor clear_(long[] where) {
         FusedKernels.clear(segment(), where);
         return this;
@@ -408,9 +410,10 @@ public final class Tensor implements AutoCloseable {
             return linear(weight);
         }
         Tensor y = empty(size(0), out);
+        long slice = Math.ceilDiv(out, Math.ceilDiv(out, SLICE)); // no crumb is left to the last
         try (var _ = Scope.open()) {
-            for (long first = 0; first < out; first += SLICE) {
-                long rows = Math.min(SLICE, out - first);
+            for (long first = 0; first < out; first += slice) {
+                long rows = Math.min(slice, out - first);
                 torch.mm_out(
                         y.narrow(1, first, rows).t,
                         t,

@@ -28,6 +28,7 @@ import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalInt;
@@ -58,6 +59,8 @@ class RecoveryRunTest {
     private Optional<Pattern> include = Optional.empty();
     private int samples = 16;
     private double rate = 0.02;
+    private int threads = 2;
+    private OptionalInt together = OptionalInt.empty();
     private long memory = 1L << 40;
     private boolean resume;
     private List<String> evaluations = List.of();
@@ -111,6 +114,7 @@ class RecoveryRunTest {
                                 OptionalLong.of(STEPS),
                                 1,
                                 4,
+                                together,
                                 Schedule.Shape.LINEAR,
                                 rate,
                                 OptionalLong.empty(),
@@ -119,7 +123,7 @@ class RecoveryRunTest {
                         new Recipe.Evaluation(evaluations, OptionalInt.of(20), OptionalInt.empty()),
                         new Recipe.Resources(
                                 Compute.FLOAT32,
-                                2,
+                                threads,
                                 memory,
                                 Optional.empty(),
                                 Optional.empty(),
@@ -220,11 +224,15 @@ class RecoveryRunTest {
         run();
         byte[] whole = weights();
         out = folder.resolve("other");
-        killedAfter = 5;
+        killedAfter = STEPS; // the last step leaves a checkpoint
         assertThrows(Killed.class, this::run);
         assertFalse(Files.exists(out));
         killedAfter = Integer.MAX_VALUE;
         resume = true;
+        threads = 1;
+        var other = assertThrows(IllegalArgumentException.class, this::run);
+        assertTrue(other.getMessage().contains("together was 2, is 4"), other.getMessage());
+        together = OptionalInt.of(2);
         run();
         assertArrayEquals(whole, weights());
         assertFalse(Files.exists(folder.resolve("other.work")));
@@ -307,6 +315,39 @@ class RecoveryRunTest {
         var e = assertThrows(WillNotFitException.class, this::prepare);
         assertTrue(e.getMessage().startsWith("training needs about "), e.getMessage());
         assertFalse(Files.exists(folder.resolve("out.work")));
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "8, 256, 1, '4, 2, 1'",
+        "8, 256, 2, '4, 2, 1'",
+        "8, 256, 3, 1",
+        "8, 256, 4, '2, 1'",
+        "8, 256, 8, 1",
+        "8, 256, 16, 1",
+        "8, 512, 2, '2, 1'",
+        "8, 1500, 2, 1",
+        "6, 100, 2, '3, 1'",
+        "7, 100, 1, '7, 1'",
+        "7, 100, 2, 1",
+        "1, 100, 2, 1",
+        "16, 512, 6, 1"
+    })
+    void windowsGoTogetherIfNoWorkerIsKeptWaiting(
+            int batch, int length, int threads, String choices) {
+        var found =
+                Arrays.stream(RecoveryPlan.together(batch, length, threads))
+                        .mapToObj(Integer::toString)
+                        .toList();
+        assertEquals(choices, String.join(", ", found));
+    }
+
+    @Test
+    void whatGoesTogetherDividesTheBatch() {
+        together = OptionalInt.of(3);
+        assertRefused("--together 3 does not divide --batch 4");
+        together = OptionalInt.of(0);
+        assertRefused("--together 0 does not divide --batch 4");
     }
 
     /// Allows a byte less than the plan needs, which is as said.

@@ -27,6 +27,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Predicate;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -176,6 +178,21 @@ class RecoveryTrainingTest {
             assertEquals(losses.get(step), others.get(step), 1e-3);
         }
         apart.forEach((name, w) -> assertArrayEquals(w, together.get(name), 0.01f, name));
+        var norms = norms(folder.resolve("apart"));
+        var otherNorms = norms(folder.resolve("together"));
+        for (int step = 0; step < STEPS; step++) {
+            assertEquals(norms.get(step), otherNorms.get(step), 0.01 + norms.get(step) / 20);
+        }
+    }
+
+    /// Of the gradients of every step: before they are clipped, which would hide their scale.
+    private static List<Double> norms(Path work) throws IOException {
+        var norm = Pattern.compile("\"gradient_norm\":([^,]+)");
+        return Files.readAllLines(work.resolve(RecoveryTraining.LOG)).stream()
+                .map(norm::matcher)
+                .filter(Matcher::find)
+                .map(found -> Double.valueOf(found.group(1)))
+                .toList();
     }
 
     @Test

@@ -2,18 +2,22 @@ package dev.pollard.tensor;
 
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
-import static org.junit.jupiter.api.Assertions.assertInstanceOf;
 import static org.junit.jupiter.api.Assertions.assertTrue;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class Bf16ProbeTest {
+    private static final Bf16Probe.Question NOBODY =
+            () -> {
+                throw new AssertionError("asked although the answer is known");
+            };
+
     /// Whatever the CPU is, the probe comes back with an answer and this process is still here.
     @Test
     void survivesEveryCpu() throws Exception {
@@ -30,15 +34,45 @@ class Bf16ProbeTest {
     @Test
     void anAnswerIsKeptUntilTheMachineStartsAnew(@TempDir Path folder) throws Exception {
         Path file = folder.resolve("cache/bf16");
-        assumeTrue(Bf16Probe.run(file) instanceof Bf16.Plain && Files.exists(file));
-        var lines = new ArrayList<>(Files.readAllLines(file));
-        lines.set(1, "AVX2"); // what a machine that traps would have left
-        Files.write(file, lines);
-        assertInstanceOf(Bf16.Capped.class, Bf16Probe.run(file));
-        for (var spoilt : List.of(List.of("another start", "AVX2", "1.0"), List.of("?"))) {
-            Files.write(file, spoilt);
-            assertInstanceOf(Bf16.Plain.class, Bf16Probe.run(file));
-            assertEquals("", Files.readAllLines(file).get(1));
+        for (var answer : List.of(new Bf16.Plain(3.5), new Bf16.Capped("AVX2", 2))) {
+            for (String start : List.of("one " + answer, "another " + answer)) {
+                assertEquals(answer, Bf16Probe.run(file, Optional.of(start), () -> answer));
+                assertEquals(answer, Bf16Probe.run(file, Optional.of(start), NOBODY));
+            }
+        }
+        assertEquals(List.of(file), files(file.getParent()));
+    }
+
+    @Test
+    void whatCannotBeReadIsAskedAgain(@TempDir Path folder) throws Exception {
+        Path file = folder.resolve("bf16");
+        for (String spoilt : List.of("", "start\n\nfast\n", "start\n", "\u0000")) {
+            Files.writeString(file, spoilt);
+            var answer = new Bf16.Plain(1);
+            assertEquals(answer, Bf16Probe.run(file, Optional.of("start"), () -> answer));
+            assertEquals(answer, Bf16Probe.run(file, Optional.of("start"), NOBODY));
+        }
+    }
+
+    @Test
+    void whatDoesNotWorkIsAskedAgain(@TempDir Path folder) throws Exception {
+        Path file = folder.resolve("bf16");
+        Bf16Probe.run(file, Optional.of("start"), () -> new Bf16.Unusable("it was tired"));
+        assertFalse(Files.exists(file));
+        Bf16Probe.run(file, Optional.empty(), () -> new Bf16.Plain(1));
+        assertFalse(Files.exists(file));
+    }
+
+    @Test
+    void aFolderThatCannotBeMadeDoesNotMatter(@TempDir Path folder) throws Exception {
+        Path file = Files.createFile(folder.resolve("file")).resolve("bf16");
+        var answer = new Bf16.Plain(1);
+        assertEquals(answer, Bf16Probe.run(file, Optional.of("start"), () -> answer));
+    }
+
+    private static List<Path> files(Path folder) throws IOException {
+        try (var files = Files.list(folder)) {
+            return files.toList();
         }
     }
 }

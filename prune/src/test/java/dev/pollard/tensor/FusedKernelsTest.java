@@ -2,6 +2,7 @@ package dev.pollard.tensor;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -74,6 +75,15 @@ class FusedKernelsTest {
         try (var _ = Scope.open()) {
             Tensor cleared = Tensor.of(values, size).clear_(Tensor.of(pruned, size).zeros());
             assertArrayEquals(expected, cleared.toFloats());
+        }
+    }
+
+    @Test
+    void bitsOfAnotherSizeAreRefused() {
+        try (var _ = Scope.open()) {
+            Tensor x = Tensor.of(random(65), 65);
+            assertThrows(IllegalArgumentException.class, () -> x.clear_(new long[1]));
+            assertThrows(IllegalArgumentException.class, () -> x.clear_(new long[3]));
         }
     }
 

@@ -2,7 +2,9 @@ package dev.pollard.tensor;
 
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 
+import java.util.List;
 import java.util.Random;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -19,14 +21,37 @@ class TallLinearTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"1, 100", "7, 8192", "7, 8193", "33, 20000", "200, 20000"})
+    @CsvSource({"1, 100", "7, 8192", "7, 8193", "33, 20000", "192, 16390", "200, 20000"})
     void isTheLinearLayer(int time, int out) {
         try (var _ = Scope.open();
                 var _ = Engine.bf16Products(true)) {
-            Tensor x = random(time, 64);
-            Tensor weight = random(out, 64);
-            // Some CPUs round the operands to bfloat16, others do not.
-            assertArrayEquals(x.linear(weight).toFloats(), x.tallLinear(weight).toFloats(), 0.2f);
+            Tensor weight = random(out, 576);
+            assertSame(random(time, 576), weight);
+            assertSame(random(576, time).transpose(0, 1), weight); // not contiguous
+        }
+    }
+
+    /// Operands that only one of them rounds to bfloat16 would make a difference of 0.1.
+    private static void assertSame(Tensor x, Tensor weight) {
+        assertArrayEquals(x.linear(weight).toFloats(), x.tallLinear(weight).toFloats(), 1e-3f);
+    }
+
+    @Test
+    void gradientsGoThroughIt() {
+        try (var _ = Scope.open();
+                var _ = Engine.bf16Products(true);
+                var tape = new Tape()) {
+            Tensor x = random(3, 8).requireGradient();
+            Tensor weight = random(9000, 8).requireGradient();
+            Tensor y;
+            try (var _ = tape.record()) {
+                y = x.tallLinear(weight);
+            }
+            var found = tape.gradients(y, Tensor.full(1, 3, 9000), List.of(x, weight));
+            Tensor ofX = found.getFirst().orElseThrow().narrow(0, 1, 1);
+            assertArrayEquals(weight.detach().sum(0).toFloats(), ofX.toFloats(), 2f);
+            Tensor ofWeight = found.getLast().orElseThrow().narrow(0, 77, 1);
+            assertArrayEquals(x.detach().sum(0).toFloats(), ofWeight.toFloats(), 0.1f);
         }
     }
 }
