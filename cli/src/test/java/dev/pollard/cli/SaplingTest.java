@@ -72,6 +72,23 @@ class SaplingTest {
     }
 
     @Test
+    void withNothingToMeasureNoSamplesAreWrittenEither() throws IOException {
+        Path out = folder.resolve("unmeasured");
+        var words = List.of("--eval", "none", "--method", "magnitude", "--sparsity", "0.5", "-q");
+        var given = new ArrayList<Object>(List.of("run", "sapling", "-o", out));
+        given.addAll(words);
+        assertEquals(0, Run.of(given.toArray()).code());
+        Path recipe = out.resolve("pollard/recipe.yaml");
+        Path again = folder.resolve("again");
+        assertEquals(0, Run.of("run", "--recipe", recipe, "-o", again, "-q").code());
+        for (Path folder : List.of(out, again)) {
+            var record = RunRecord.read(folder.resolve("pollard/report.json"));
+            assertEquals(List.of(), record.evaluations());
+            assertEquals(List.of(), record.samples());
+        }
+    }
+
+    @Test
     void textsAndQuestionsComeWithIt() throws IOException {
         var record = run("wanda", "--sparsity", "0.5");
         assertEquals(32, record.calibration().sequences());
