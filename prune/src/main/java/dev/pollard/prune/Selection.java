@@ -1,7 +1,14 @@
 package dev.pollard.prune;
 
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.stream.IntStream;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorShuffle;
+import jdk.incubator.vector.VectorSpecies;
 
 /// Exact choice of the weights to remove: those of the lowest scores, exactly as many as asked for.
 ///
@@ -111,13 +118,15 @@ public final class Selection {
         }
         int stride = Mask.wordsPerRow(columns);
         long[] words = new long[Math.multiplyExact(rows, stride)];
+        var ranks = Ranks.of(of);
         eachRow(
                 rows,
                 columns,
                 (r, row) -> {
                     scores.row(r, row);
+                    int ranked = ranks == null ? 0 : ranks.keep(row, keep, words, r * stride);
                     boolean[] removed = new boolean[of];
-                    for (int c = 0; c < columns; c += of) {
+                    for (int c = ranked; c < columns; c += of) {
                         lowest(row, c, of, of - keep, removed);
                         for (int j = 0; j < of; j++) {
                             if (!removed[j]) {
@@ -127,6 +136,55 @@ public final class Selection {
                     }
                 });
         return Mask.of(rows, columns, words);
+    }
+
+    /// Chooses within groups of `of` lanes of a vector: the rank of a score is how many of its
+    /// group go before it.
+    ///
+    /// @param turns by place: every lane's neighbour so many places further in its group, round
+    /// @param wraps 1 in the lanes whose neighbour that is stands before them
+    private record Ranks(int of, List<VectorShuffle<Integer>> turns, List<IntVector> wraps) {
+        private static final VectorSpecies<Integer> LANES = IntVector.SPECIES_PREFERRED;
+
+        /// Null if groups of that size do not fill vectors.
+        static Ranks of(int of) {
+            if (LANES.length() % of != 0) {
+                return null;
+            }
+            var turns = new ArrayList<VectorShuffle<Integer>>();
+            var wraps = new ArrayList<IntVector>();
+            for (int k = 1; k < of; k++) {
+                int places = k;
+                turns.add(
+                        VectorShuffle.fromOp(
+                                LANES, lane -> lane - lane % of + (lane + places) % of));
+                int[] wrap = new int[LANES.length()];
+                Arrays.setAll(wrap, lane -> lane % of + places >= of ? 1 : 0);
+                wraps.add(IntVector.fromArray(LANES, wrap, 0));
+            }
+            return new Ranks(of, turns, wraps);
+        }
+
+        /// Sets the bits of the `keep` highest of every group, as far as whole vectors go.
+        ///
+        /// @return how many scores that are
+        int keep(float[] scores, int keep, long[] words, int firstWord) {
+            int whole = LANES.loopBound(scores.length);
+            for (int c = 0; c < whole; c += LANES.length()) {
+                var own =
+                        FloatVector.fromArray(FloatVector.SPECIES_PREFERRED, scores, c)
+                                .reinterpretAsInts();
+                var rank = IntVector.zero(LANES);
+                for (int k = 0; k < of - 1; k++) {
+                    // Of equal scores the one that stands before goes first.
+                    var goes = own.rearrange(turns.get(k)).lt(own.add(wraps.get(k)));
+                    rank = rank.add(1, goes);
+                }
+                long kept = rank.compare(VectorOperators.GE, of - keep).toLong();
+                words[firstWord + (c >> 6)] |= kept << c;
+            }
+            return whole;
+        }
     }
 
     /// Marks the `count` lowest of `scores[from … from + size)`, ties by index.

@@ -71,28 +71,33 @@ class SelectionTest {
                 Mask.of(rows, columns, byRow),
                 Selection.perRow(rows, columns, ratio, source),
                 "seed " + seed);
+    }
 
-        int of = 1 + random.nextInt(9);
-        int groups = 1 + random.nextInt(20);
-        if (of > 1 && groups * of <= columns) {
-            int width = groups * of;
-            int keep = 1 + random.nextInt(of - 1);
-            long[] byGroup = full(rows, width);
-            for (int r = 0; r < rows; r++) {
-                for (int g = 0; g < groups; g++) {
-                    removeSorted(scores, r * width + g * of, of, of - keep, width, byGroup);
-                }
+    @ParameterizedTest
+    @CsvSource({"1, 2", "1, 4", "2, 4", "3, 4", "4, 8", "7, 8", "8, 16", "2, 3", "5, 9", "16, 32"})
+    void removesInGroupsWhatAStableSortPutsFirst(int keep, int of) {
+        var random = new Random(of);
+        for (int groups : new int[] {1, 3, 16, 37}) {
+            int rows = 1 + random.nextInt(12);
+            int columns = groups * of;
+            float[] scores = new float[rows * columns];
+            for (int i = 0; i < scores.length; i++) {
+                scores[i] = random.nextInt(5) == 0 ? Float.POSITIVE_INFINITY : random.nextInt(3);
+            }
+            long[] expected = full(rows, columns);
+            for (int first = 0; first < scores.length; first += of) {
+                removeSorted(scores, first, of, of - keep, columns, expected);
             }
             assertEquals(
-                    Mask.of(rows, width, byGroup),
+                    Mask.of(rows, columns, expected),
                     Selection.perGroup(
                             rows,
-                            width,
+                            columns,
                             keep,
                             of,
                             (row, target) ->
-                                    System.arraycopy(scores, row * width, target, 0, width)),
-                    "seed " + seed);
+                                    System.arraycopy(scores, row * columns, target, 0, columns)),
+                    groups + " groups");
         }
     }
 
