@@ -44,7 +44,8 @@ import picocli.CommandLine.Spec;
             "before and after is reported. The loss is that of every next token.",
             "",
             "An interrupted run goes on from its last checkpoint with --resume and ends with the",
-            "same bytes; with other --threads give the --together of the first. docs/finetuning.md has the formulas."
+            "same bytes; with other --threads give the --together of the first.",
+            "docs/finetuning.md has the formulas."
         })
 final class FinetuneCommand implements Callable<Integer> {
     private static final double ADAPTER_RATE = 1e-3;

@@ -79,11 +79,14 @@ public record RecoveryPlan(
             }
         }
         throw new WillNotFitException(
-                "training needs about %,d MB of memory, --memory allows %,d MB: use fewer --threads, a shorter --length%s"
+                "training needs about %,d MB of memory, --memory allows %,d MB: try fewer --threads, a shorter --length%s%s"
                         .formatted(
                                 bytes >> 20,
                                 limit >> 20,
-                                recipe.adapters().isPresent() ? "" : " or --method lora"));
+                                choices[0] > 1 && choices.length == 1
+                                        ? ", a smaller --together"
+                                        : "",
+                                recipe.adapters().isPresent() ? "" : ", or --method lora"));
     }
 
     /// How many windows may go together, most first: they go evenly into the batch, are not above

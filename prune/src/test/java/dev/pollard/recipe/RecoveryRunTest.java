@@ -314,6 +314,10 @@ class RecoveryRunTest {
         lessMemory(Activations.RECOMPUTED, 1);
         var e = assertThrows(WillNotFitException.class, this::prepare);
         assertTrue(e.getMessage().startsWith("training needs about "), e.getMessage());
+        assertFalse(e.getMessage().contains("--together"), e.getMessage());
+        together = OptionalInt.of(2);
+        e = assertThrows(WillNotFitException.class, this::prepare);
+        assertTrue(e.getMessage().contains("a smaller --together"), e.getMessage());
         assertFalse(Files.exists(folder.resolve("out.work")));
     }
 
