@@ -18,9 +18,13 @@ public sealed interface ComparisonGroup {
     /// The weights of `width` consecutive columns, all rows together.
     record Columns(int width) implements ComparisonGroup {}
 
-    /// `weight` with all but its largest entries set to zero, see [#largest].
-    default Tensor nearest(Tensor weight, Sparsity sparsity) {
-        return largest(weight, sparsity).applyTo(weight);
+    /// Moves the largest entries of `weight`, see [#largest], to `nearest`, where the others become
+    /// zero.
+    ///
+    /// @param weight `[out, in]` float32, contiguous; afterwards what was moved is zero in it
+    /// @param nearest of the same shape, contiguous; overwritten
+    default void part(Tensor weight, Tensor nearest, Sparsity sparsity) {
+        largest(weight, sparsity).part(weight, nearest);
     }
 
     /// Keeps the weights of largest absolute value, as many as the pattern allows.

@@ -537,7 +537,8 @@ public final class Driver {
                                         work.earlier.get(name),
                                         work.known.getOrDefault(name, Findings.NONE),
                                         stats.getOrDefault(name, LayerStats.NONE),
-                                        settings.seed());
+                                        settings.seed(),
+                                        settings.compute());
                         tasks.add(() -> pruneLayer(context, sweep, step, pass));
                     }
                     var done = new ArrayList<>(workers.all(tasks));

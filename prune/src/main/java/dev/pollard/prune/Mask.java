@@ -5,12 +5,17 @@ import dev.pollard.tensor.Tensor;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.VectorOperators;
+import jdk.incubator.vector.VectorSpecies;
 
 /// Which weights of a matrix `[rows, columns]` are kept: one bit each, 1 = kept.
 ///
 /// Bit `c mod 64` of word `c / 64` of a row stands for column `c`; every row starts on a new word,
 /// and bits past the last column are 0. Immutable.
 public final class Mask {
+    private static final VectorSpecies<Float> SPECIES = FloatVector.SPECIES_PREFERRED;
+
     private final int rows;
     private final int columns;
     private final int wordsPerRow;
@@ -69,7 +74,13 @@ public final class Mask {
             MemorySegment source = weight.contiguous().segment();
             for (int r = 0; r < rows; r++) {
                 read(source, r, row);
-                for (int c = 0; c < columns; c++) {
+                int whole = SPECIES.loopBound(columns);
+                for (int c = 0; c < whole; c += SPECIES.length()) {
+                    var nonZero =
+                            FloatVector.fromArray(SPECIES, row, c).compare(VectorOperators.NE, 0f);
+                    words[r * stride + (c >> 6)] |= nonZero.toLong() << c;
+                }
+                for (int c = whole; c < columns; c++) {
                     if (row[c] != 0) {
                         words[r * stride + (c >> 6)] |= 1L << c;
                     }
@@ -157,15 +168,43 @@ public final class Mask {
             for (int r = 0; r < rows; r++) {
                 read(source, r, row);
                 for (int k = 0; k < wordsPerRow; k++) {
-                    for (long gone = gone(r, k); gone != 0; gone &= gone - 1) {
-                        row[(k << 6) + Long.numberOfTrailingZeros(gone)] = 0f;
-                    }
+                    clear(row, k << 6, gone(r, k));
                 }
-                MemorySegment.copy(
-                        row, 0, target, ValueLayout.JAVA_FLOAT, 4L * r * columns, columns);
+                write(row, target, r);
             }
         }
         return result;
+    }
+
+    /// Moves what is kept of `weight` to `taken`, where the rest becomes zero.
+    ///
+    /// @param weight `[rows, columns]` float32, contiguous; afterwards +0 where the mask keeps
+    /// @param taken of the same shape, contiguous; overwritten
+    /// @throws IllegalArgumentException if the shapes do not fit
+    public void part(Tensor weight, Tensor taken) {
+        requireShape(weight);
+        requireShape(taken);
+        MemorySegment left = weight.segment();
+        MemorySegment right = taken.segment();
+        float[] rest = new float[columns];
+        float[] row = new float[columns];
+        for (int r = 0; r < rows; r++) {
+            read(left, r, rest);
+            read(left, r, row);
+            for (int k = 0; k < wordsPerRow; k++) {
+                clear(rest, k << 6, word(r, k));
+                clear(row, k << 6, gone(r, k));
+            }
+            write(rest, left, r);
+            write(row, right, r);
+        }
+    }
+
+    /// `row[first + j] ← +0` for every bit j.
+    private static void clear(float[] row, int first, long bits) {
+        for (long left = bits; left != 0; left &= left - 1) {
+            row[first + Long.numberOfTrailingZeros(left)] = 0f;
+        }
     }
 
     /// Whether every weight that is not zero is kept.
@@ -234,6 +273,11 @@ public final class Mask {
     private static void read(MemorySegment source, int row, float[] target) {
         MemorySegment.copy(
                 source, ValueLayout.JAVA_FLOAT, 4L * row * target.length, target, 0, target.length);
+    }
+
+    private static void write(float[] source, MemorySegment target, int row) {
+        MemorySegment.copy(
+                source, 0, target, ValueLayout.JAVA_FLOAT, 4L * row * source.length, source.length);
     }
 
     private static long lastWord(int columns) {

@@ -52,6 +52,46 @@ class MaskTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(ints = {1, 15, 16, 63, 64, 65, 130})
+    void keepsWhatIsNotZeroInRowsOfAnyWidth(int columns) {
+        try (var _ = Scope.open()) {
+            float[] some = {0, 1, -0f, Float.NaN, Float.MIN_VALUE, 0, Float.NEGATIVE_INFINITY};
+            float[] values = new float[3 * columns];
+            for (int i = 0; i < values.length; i++) {
+                values[i] = some[i % some.length];
+            }
+            Mask mask = Mask.ofNonZero(Tensor.of(values, 3, columns));
+            for (int i = 0; i < values.length; i++) {
+                assertEquals(values[i] != 0, mask.isKept(i / columns, i % columns), "entry " + i);
+            }
+        }
+    }
+
+    @Test
+    void partsAMatrixIntoWhatItKeepsAndTheRest() {
+        try (var _ = Scope.open()) {
+            float[] values = new float[2 * 70];
+            for (int i = 0; i < values.length; i++) {
+                values[i] = i + 1;
+            }
+            float[] mine = values.clone();
+            float[] rest = new float[2 * 70];
+            for (int i : new int[] {0, 63, 64, 69, 70, 139}) {
+                rest[i] = values[i];
+                mine[i] = 0;
+            }
+            Mask mask = Mask.ofNonZero(Tensor.of(mine, 2, 70));
+            Tensor left = Tensor.of(values, 2, 70);
+            Tensor taken = Tensor.full(-1, 2, 70);
+            mask.part(left, taken);
+            assertArrayEquals(mine, taken.toFloats());
+            assertArrayEquals(rest, left.toFloats());
+            assertThrows(
+                    IllegalArgumentException.class, () -> mask.part(left, Tensor.zeros(70, 2)));
+        }
+    }
+
     @Test
     void theWordsAreCopiedAndChecked() {
         long[] words = {0b1011, 0b0110};

@@ -81,7 +81,9 @@ record Adjust(
             var stats = keepBest ? layer.stats().fit() : layer.stats();
             var error = error(layer, stats);
             Tensor v = error.enter(layer.weight());
-            v = error.descendSparse(v, soft, next -> comparison.nearest(next, sparsity));
+            v =
+                    error.descendSparse(
+                            v, soft, (next, nearest) -> comparison.part(next, nearest, sparsity));
             var mask = comparison.largest(v, sparsity); // of what is pruned already: its own
             Tensor kept = mask.applyTo(Tensor.full(1, v.shape()));
             Tensor weight = mask.applyTo(error.leave(error.solve(v, kept, exact)));
@@ -109,7 +111,12 @@ record Adjust(
 
     private LeastSquares error(LayerContext layer, LayerStats stats) {
         return LeastSquares.of(
-                layer.target(), stats.gram(), Optional.empty(), coordinates, damping);
+                layer.target(),
+                stats.gram(),
+                Optional.empty(),
+                coordinates,
+                damping,
+                layer.compute());
     }
 
     /// What an earlier sparse step left, if its error on the judge's tokens is less than `least`.

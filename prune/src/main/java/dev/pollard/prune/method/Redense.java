@@ -137,7 +137,9 @@ record Redense(
         Admission.checkWidth(layer, inputs.matrix().size(0));
         Optional<Gram> cross = data == Data.CROSS ? Optional.of(stats.cross()) : Optional.empty();
         try (var scope = Scope.open()) {
-            var error = LeastSquares.of(layer.target(), inputs, cross, coordinates, damping);
+            var error =
+                    LeastSquares.of(
+                            layer.target(), inputs, cross, coordinates, damping, layer.compute());
             Tensor start = error.enter(layer.weight());
             Tensor dense =
                     switch (solver) {
@@ -151,7 +153,7 @@ record Redense(
                                         growth,
                                         l1,
                                         l2,
-                                        v -> comparison.nearest(v, sparsity));
+                                        (v, nearest) -> comparison.part(v, nearest, sparsity));
                     };
             Tensor weight = error.leave(dense);
             int rows = Math.toIntExact(weight.size(0));

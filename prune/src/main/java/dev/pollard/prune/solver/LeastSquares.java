@@ -1,5 +1,6 @@
 package dev.pollard.prune.solver;
 
+import dev.pollard.model.Compute;
 import dev.pollard.stats.Gram;
 import dev.pollard.tensor.Scope;
 import dev.pollard.tensor.Tensor;
@@ -11,46 +12,58 @@ import java.util.Random;
 /// `f(W) = ‖W_d X_t − W X‖² / tokens + λ ‖W − W_d‖²`
 ///
 /// for dense weights W_d, inputs X and the teacher's inputs X_t, mostly X itself. In the
-/// coordinates `V = W S` it is `tr(V A Vᵀ) − 2 tr(V Bᵀ)` and a constant, with A of [Normal] and `B
-/// = (W_d C + λ W_d) S⁻¹`, `C = X_t Xᵀ / tokens`; half its gradient is `V A − B`. So a step costs
-/// one product `[out, in] · [in, in]`, however many tokens there were.
+/// coordinates `V = W S`, `V_d = W_d S`, half its gradient is `(V − V_d) A − E` with A of [Normal]
+/// and `E = W_d (C − X Xᵀ / tokens) S⁻¹`, `C = X_t Xᵀ / tokens`, which is 0 where the teacher reads
+/// what the student reads. So a step costs one product `[out, in] · [in, in]`, however many tokens
+/// there were; and as what is multiplied is a distance from V_d, a step may be rounded to
+/// bfloat16: the error is a fraction of the step.
 public final class LeastSquares {
     /// Steps after which [#approach] pulls harder.
     public static final int SAME_RHO = 6;
 
     private final Normal normal;
-    private final Tensor b; // [out, in]
+    private final Tensor aim; // V_d [out, in]
+    private final Optional<Tensor> e; // [out, in]
+    private final Compute steps;
 
     /// The nearest matrix of a pattern: the largest entries stay, the others become zero.
     @FunctionalInterface
     public interface Projection {
-        Tensor nearest(Tensor v);
+        /// @param v what is projected; afterwards what stayed is zero in it
+        /// @param nearest overwritten
+        void part(Tensor v, Tensor nearest);
     }
 
-    private LeastSquares(Normal normal, Tensor b) {
+    private LeastSquares(Normal normal, Tensor aim, Optional<Tensor> e, Compute steps) {
         this.normal = normal;
-        this.b = b;
+        this.aim = aim;
+        this.e = e;
+        this.steps = steps;
     }
 
     /// @param dense W_d, `[out, in]` float32
     /// @param inputs the Gram of X
     /// @param cross C, if the teacher's inputs are others
     /// @param damping λ as a fraction of the mean of the Gram's diagonal
+    /// @param steps dtype of the products in [#approach] and the descents; [#solve] has float32
     /// @throws UnusableStatisticsException if the Gram is not finite
     public static LeastSquares of(
             Tensor dense,
             Gram inputs,
             Optional<Gram> cross,
             Coordinates coordinates,
-            double damping) {
+            double damping,
+            Compute steps) {
         var normal = Normal.of(inputs, coordinates, damping);
-        try (var scope = Scope.open()) {
-            Tensor aim =
-                    cross.isPresent()
-                            ? dense.matmul(cross.get().matrix()).add_(dense, normal.lambda())
-                            : dense.matmul(normal.damped());
-            return new LeastSquares(normal, scope.release(aim.div(normal.scale())));
-        }
+        var e =
+                cross.map(
+                        c -> {
+                            try (var scope = Scope.open()) {
+                                Tensor apart = c.matrix().sub(inputs.matrix());
+                                return scope.release(dense.matmul(apart).div(normal.scale()));
+                            }
+                        });
+        return new LeastSquares(normal, dense.mul(normal.scale()), e, steps);
     }
 
     /// V of W, `[out, in]`.
@@ -63,9 +76,27 @@ public final class LeastSquares {
         return v.div(normal.scale());
     }
 
-    /// `B − V A`, the direction of steepest descent.
-    private Tensor descent(Tensor v) {
-        return b.copy().addmm_(v, normal.matrix(), -1);
+    /// `(V_d − V) A + E`, the direction of steepest descent.
+    private Tensor descent(Tensor v, Factor a) {
+        Tensor direction = a.times(aim.sub(v));
+        e.ifPresent(direction::add_);
+        return direction;
+    }
+
+    /// A symmetric matrix `[in, in]` that many others are multiplied by.
+    ///
+    /// @param matrix in the dtype in which it is multiplied
+    private record Factor(Tensor matrix, Compute compute) {
+        static Factor of(Tensor matrix, Compute compute) {
+            return new Factor(compute == Compute.BFLOAT16 ? matrix.toBFloat16() : matrix, compute);
+        }
+
+        /// `left [out, in]` times it, float32.
+        Tensor times(Tensor left) {
+            return compute == Compute.BFLOAT16
+                    ? left.toBFloat16().matmul(matrix).toFloat32()
+                    : left.matmul(matrix);
+        }
     }
 
     private double step() {
@@ -80,15 +111,18 @@ public final class LeastSquares {
     /// @param l2 λ₂
     /// @return V after `steps` steps, in the current scope
     public Tensor descend(Tensor start, int steps, double l1, double l2) {
-        Tensor v = start.copy();
-        double threshold = step() * l1 / 2 * start.abs().mean().item();
-        for (int k = 0; k < steps; k++) {
-            try (var _ = Scope.open()) {
-                Tensor next = descent(v).mul_(step()).add_(v);
-                v.copy_(shrunk(next, threshold)).mul_(1 / (1 + step() * l2));
+        try (var scope = Scope.open()) {
+            var a = Factor.of(normal.matrix(), this.steps);
+            Tensor v = start.copy();
+            double threshold = step() * l1 / 2 * start.abs().mean().item();
+            for (int k = 0; k < steps; k++) {
+                try (var _ = Scope.open()) {
+                    Tensor next = descent(v, a).mul_(step()).add_(v);
+                    v.copy_(shrunk(next, threshold)).mul_(1 / (1 + step() * l2));
+                }
             }
+            return scope.release(v);
         }
-        return v;
     }
 
     /// As [#descend(Tensor, int, double, double)] has it, but on the inputs themselves, some tokens
@@ -152,19 +186,26 @@ public final class LeastSquares {
         try (var scope = Scope.open()) {
             Tensor z = start.copy();
             Tensor u = Tensor.zeros(start.shape());
-            Tensor v = start.copy();
+            Tensor v = Tensor.empty(start.shape());
+            Factor inverse = null;
             for (int k = 0; k < steps; k++) {
-                if (k > 0 && k % SAME_RHO == 0) {
-                    rho *= growth;
-                    u.mul_(1 / growth); // ρ U is the multiplier, and stays
+                if (k % SAME_RHO == 0) {
+                    if (k > 0) {
+                        rho *= growth;
+                        u.mul_(1 / growth); // ρ U is the multiplier, and stays
+                    }
+                    inverse = Factor.of(normal.inverse(rho + l2), this.steps);
                 }
                 try (var _ = Scope.open()) {
-                    Tensor aim = b.copy().add_(z, rho).add_(u, -rho);
-                    v.copy_(aim.matmul(normal.inverse(rho + l2)));
-                    if (k < steps - 1) {
-                        u.add_(v);
-                        z.copy_(pattern.nearest(u));
-                        u.add_(z, -1);
+                    // V − V_d = (ρ (Z − U) − (ρ + λ₂) V_d + E) (A + (ρ + λ₂) I)⁻¹
+                    Tensor pull = aim.mul(-(rho + l2)).add_(z, rho).add_(u, -rho);
+                    e.ifPresent(pull::add_);
+                    Tensor fromAim = inverse.times(pull);
+                    if (k == steps - 1) {
+                        v.copy_(aim).add_(fromAim);
+                    } else {
+                        u.add_(aim).add_(fromAim);
+                        pattern.part(u, z);
                     }
                 }
             }
@@ -180,14 +221,17 @@ public final class LeastSquares {
     ///
     /// @return V of the pattern, in the current scope
     public Tensor descendSparse(Tensor start, int steps, Projection pattern) {
-        Tensor v = start.copy();
-        for (int k = 0; k < steps; k++) {
-            try (var _ = Scope.open()) {
-                Tensor next = descent(v).mul_(step()).add_(v);
-                v.copy_(pattern.nearest(next));
+        try (var scope = Scope.open()) {
+            var a = Factor.of(normal.matrix(), this.steps);
+            Tensor v = start.copy();
+            for (int k = 0; k < steps; k++) {
+                try (var _ = Scope.open()) {
+                    Tensor next = descent(v, a).mul_(step()).add_(v);
+                    pattern.part(next, v);
+                }
             }
+            return scope.release(v);
         }
-        return v;
     }
 
     /// The minimum of f over some of the weights, by conjugate gradients: every row is a
@@ -198,25 +242,16 @@ public final class LeastSquares {
     public Tensor solve(Tensor start, Tensor kept, int steps) {
         try (var scope = Scope.open()) {
             Tensor v = start.mul(kept);
-            Tensor r = descent(v).mul_(kept);
-            Tensor p = r.copy();
-            Tensor rr = squaredRows(r); // [out, 1]
+            // Rounded, A would not be positive definite any more.
+            var a = Factor.of(normal.matrix(), Compute.FLOAT32);
+            Tensor r = descent(v, a).mul_(kept);
+            var rows = new ConjugateRows(v, r, kept);
             for (int k = 0; k < steps; k++) {
                 try (var _ = Scope.open()) {
-                    Tensor q = p.matmul(normal.matrix()).mul_(kept);
-                    Tensor alpha = rr.div(p.mul(q).sum(1).unsqueeze(1).add_(Float.MIN_NORMAL));
-                    v.addcmul_(p, alpha, 1);
-                    r.addcmul_(q, alpha, -1);
-                    Tensor left = squaredRows(r);
-                    p.mul_(left.div(rr.add_(Float.MIN_NORMAL))).add_(r);
-                    rr.copy_(left);
+                    rows.step(a.times(rows.direction()));
                 }
             }
             return scope.release(v);
         }
-    }
-
-    private static Tensor squaredRows(Tensor r) {
-        return r.square().sum(1).unsqueeze(1);
     }
 }

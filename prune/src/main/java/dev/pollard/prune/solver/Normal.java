@@ -17,16 +17,13 @@ final class Normal implements AutoCloseable {
 
     private record Key(Coordinates coordinates, double damping) {}
 
-    private final Tensor damped;
     private final Tensor matrix;
     private final Tensor scale;
     private final double lambda;
     private final double largestEigenvalue;
     private final Map<Double, Tensor> inverses = new HashMap<>();
 
-    private Normal(
-            Tensor damped, Tensor matrix, Tensor scale, double lambda, double largestEigenvalue) {
-        this.damped = damped;
+    private Normal(Tensor matrix, Tensor scale, double lambda, double largestEigenvalue) {
         this.matrix = matrix;
         this.scale = scale;
         this.lambda = lambda;
@@ -61,8 +58,7 @@ final class Normal implements AutoCloseable {
             Tensor s = Tensor.of(scale, n);
             Tensor damped = Tensor.empty(n, n).copy_(gram).addToDiagonal_(Tensor.full(lambda, n));
             Tensor a = damped.div(s).div(s.reshape(n, 1));
-            return new Normal(
-                    scope.keep(damped), scope.keep(a), scope.keep(s), lambda, largestEigenvalue(a));
+            return new Normal(scope.keep(a), scope.keep(s), lambda, largestEigenvalue(a));
         }
     }
 
@@ -79,11 +75,6 @@ final class Normal implements AutoCloseable {
             x = x.div(norm);
         }
         return MARGIN * norm;
-    }
-
-    /// `H + λI`, `[in, in]`.
-    Tensor damped() {
-        return damped;
     }
 
     /// `A [in, in]`.
@@ -120,7 +111,6 @@ final class Normal implements AutoCloseable {
 
     @Override
     public void close() {
-        damped.close();
         matrix.close();
         scale.close();
         inverses.values().forEach(Tensor::close);

@@ -177,7 +177,8 @@ class DPrunerTest {
             findings = both(findings, domain(d, domainWeights[d]));
         }
         var layer = RandomLayer.of(ROWS, COLUMNS, 4).context();
-        return new LayerContext("layer", w, w, List.of(), findings, layer.stats(), 0);
+        return new LayerContext(
+                "layer", w, w, List.of(), findings, layer.stats(), 0, Compute.FLOAT32);
     }
 
     private static Findings both(Findings a, Findings b) {

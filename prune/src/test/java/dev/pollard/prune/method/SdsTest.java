@@ -6,6 +6,7 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.pollard.model.Compute;
 import dev.pollard.prune.ComparisonGroup;
 import dev.pollard.prune.Findings;
 import dev.pollard.prune.LayerContext;
@@ -70,7 +71,8 @@ class SdsTest {
                                         earlier,
                                         Findings.NONE,
                                         layer.stats(),
-                                        layer.seed()),
+                                        layer.seed(),
+                                        layer.compute()),
                                 sparsity);
                 earlier.add(result.weight());
             }
@@ -159,7 +161,14 @@ class SdsTest {
                         .largest(plain.weight(), TWO_OF_FOUR)
                         .applyTo(plain.weight());
         return new LayerContext(
-                "layer", weight, plain.target(), List.of(weight), Findings.NONE, stats, 0);
+                "layer",
+                weight,
+                plain.target(),
+                List.of(weight),
+                Findings.NONE,
+                stats,
+                0,
+                Compute.FLOAT32);
     }
 
     @Test
@@ -306,7 +315,8 @@ class SdsTest {
                         Optional.empty());
         Tensor w = gaussian(random, 8, 16);
         Tensor pruned = new ComparisonGroup.Row().largest(w, TWO_OF_FOUR).applyTo(w);
-        return new LayerContext("layer", pruned, w, List.of(pruned), Findings.NONE, stats, 0);
+        return new LayerContext(
+                "layer", pruned, w, List.of(pruned), Findings.NONE, stats, 0, Compute.FLOAT32);
     }
 
     /// Gradient steps without regularisation.

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.pollard.model.Compute;
 import dev.pollard.prune.ComparisonGroup;
 import dev.pollard.prune.Mask;
 import dev.pollard.prune.RandomLayer;
@@ -72,6 +73,10 @@ class LeastSquaresTest {
         }
 
         LeastSquares error(Coordinates coordinates, double damping) {
+            return error(coordinates, damping, Compute.FLOAT32);
+        }
+
+        LeastSquares error(Coordinates coordinates, double damping, Compute steps) {
             Optional<Gram> c =
                     cross
                             ? Optional.of(
@@ -79,7 +84,7 @@ class LeastSquaresTest {
                                             teacher.transpose(0, 1).matmul(inputs).div(tokens),
                                             tokens))
                             : Optional.empty();
-            return LeastSquares.of(dense, gram(), c, coordinates, damping);
+            return LeastSquares.of(dense, gram(), c, coordinates, damping, steps);
         }
 
         double[][] products(Tensor left) {
@@ -211,7 +216,7 @@ class LeastSquaresTest {
     /// What the first step of [LeastSquares#approach] gives.
     private static Tensor proximalPoint(
             LeastSquares error, Tensor start, double mu, double l1, double l2) {
-        return error.approach(start, 1, mu, 1, l1, l2, v -> v);
+        return error.approach(start, 1, mu, 1, l1, l2, (_, _) -> {});
     }
 
     private static Tensor ones(Mask mask) {
@@ -225,7 +230,9 @@ class LeastSquaresTest {
     void withoutRegularisationTheStepsAreTheClosedForm(int steps) {
         var layer = new Layer(6, 12, false);
         Gram gram = layer.gram();
-        var error = LeastSquares.of(layer.dense, gram, Optional.empty(), Coordinates.RAW, 0);
+        var error =
+                LeastSquares.of(
+                        layer.dense, gram, Optional.empty(), Coordinates.RAW, 0, Compute.FLOAT32);
         double eta = 1 / Normal.of(gram, Coordinates.RAW, 0).largestEigenvalue();
         var eigen = Naive.Eigen.of(layer.products(layer.inputs));
         double[][] dense = matrix(layer.dense);
@@ -253,7 +260,9 @@ class LeastSquaresTest {
     void oneStepByHand() {
         var identity = new Gram(Tensor.of(new float[] {1, 0, 0, 1}, 2, 2), 10);
         Tensor dense = Tensor.of(new float[] {1, -0.2f}, 1, 2);
-        var error = LeastSquares.of(dense, identity, Optional.empty(), Coordinates.RAW, 0);
+        var error =
+                LeastSquares.of(
+                        dense, identity, Optional.empty(), Coordinates.RAW, 0, Compute.FLOAT32);
         Tensor start = Tensor.of(new float[] {0.5f, 0.3f}, 1, 2); // u = 0.4
         double eta = 1 / 1.05;
         double first = 0.5 + eta * (1 - 0.5);
@@ -317,13 +326,16 @@ class LeastSquaresTest {
         var layer = new Layer(8, 40, false);
         var sparsity = new Sparsity.SemiStructured(2, 4);
         var error = layer.error(Coordinates.SCALED, DAMPING);
-        LeastSquares.Projection pattern = v -> new ComparisonGroup.Row().nearest(v, sparsity);
-        Tensor start = pattern.nearest(error.enter(layer.dense));
+        var row = new ComparisonGroup.Row();
+        LeastSquares.Projection pattern = (v, nearest) -> row.part(v, nearest, sparsity);
+        Tensor start = error.enter(layer.dense);
+        start = row.largest(start, sparsity).applyTo(start);
         double before = Double.POSITIVE_INFINITY;
         for (int steps : List.of(1, 12, 48)) {
             Tensor v = error.approach(start, steps, 0.1, 2, 0, 0, pattern);
             assertTrue(Mask.ofNonZero(v).sparsity() < 0.05, "not dense");
-            double away = v.sub(pattern.nearest(v)).square().sum().item();
+            pattern.part(v, Tensor.empty(v.shape()));
+            double away = v.square().sum().item(); // the rest
             assertTrue(away < before, steps + " steps: " + away + " after " + before);
             before = away;
         }
@@ -339,6 +351,45 @@ class LeastSquaresTest {
             Tensor start = error.enter(layer.half());
             assertClose(exact, error.leave(error.solve(start, Tensor.full(1, 5, 16), 60)), 1e-4);
         }
+    }
+
+    /// Rounding is a part of the way gone, not of the matrix.
+    @ParameterizedTest
+    @CsvSource({"SCALED, false", "SCALED, true", "RAW, false"})
+    void roundedStepsGoWhereExactOnesGo(Coordinates coordinates, boolean cross) {
+        var layer = new Layer(8, 40, cross);
+        var exact = layer.error(coordinates, DAMPING);
+        var rounded = layer.error(coordinates, DAMPING, Compute.BFLOAT16);
+        Tensor start = exact.enter(layer.half());
+        var sparsity = new Sparsity.SemiStructured(2, 4);
+        var row = new ComparisonGroup.Row();
+        LeastSquares.Projection pattern = (v, nearest) -> row.part(v, nearest, sparsity);
+        assertNear(
+                start,
+                proximalPoint(exact, start, 0.1, 0, 0.01),
+                proximalPoint(rounded, start, 0.1, 0, 0.01));
+        assertNear(start, exact.descend(start, 30, 0, 0.01), rounded.descend(start, 30, 0, 0.01));
+        // With a mask in between one weight more or less changes all that follows.
+        double[] errors = new double[2];
+        for (int steps : List.of(12, 48)) {
+            int i = 0;
+            for (var error : List.of(exact, rounded)) {
+                Tensor v = error.approach(start, steps, 0.1, 1.5, 0, 0.01, pattern);
+                v = row.largest(v, sparsity).applyTo(v);
+                errors[i++] = layer.of(exact.leave(v), DAMPING);
+            }
+            assertEquals(errors[0], errors[1], 0.06 * errors[0], steps + " steps");
+        }
+        errors[0] = layer.of(exact.leave(exact.descendSparse(start, 10, pattern)), DAMPING);
+        errors[1] = layer.of(exact.leave(rounded.descendSparse(start, 10, pattern)), DAMPING);
+        assertEquals(errors[0], errors[1], 0.01 * errors[0]);
+    }
+
+    private static void assertNear(Tensor start, Tensor expected, Tensor found) {
+        double way = expected.sub(start).square().sum().item();
+        double apart = found.sub(expected).square().sum().item();
+        assertTrue(apart > 0, "nothing was rounded");
+        assertTrue(apart < 1e-4 * way, apart + " on a way of " + way);
     }
 
     // ---- the mask fixed ----
@@ -397,7 +448,7 @@ class LeastSquaresTest {
                 };
         var error = layer.error(Coordinates.SCALED, DAMPING);
         Tensor dense = error.enter(layer.dense);
-        LeastSquares.Projection projection = v -> comparison.nearest(v, sparsity);
+        LeastSquares.Projection projection = (v, nearest) -> comparison.part(v, nearest, sparsity);
         var other = RandomLayer.of(8, 40, 9).weight(); // a mask that has nothing to do with it
         var first = comparison.largest(Tensor.of(other, 8, 40), sparsity);
         Tensor start = first.applyTo(dense);
