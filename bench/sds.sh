@@ -7,6 +7,7 @@
 #   BASES=wanda PATTERNS=2:4 VARIANTS="initial default" bench/sds.sh OUT
 #   CALIB=seed1 SAMPLES=128 bench/sds.sh OUT           other calibration text, drawn by seed 1
 #   VARIANTS="default default+data=dd paper paper+l1=0+l2=0" bench/sds.sh OUT     a preset with other settings: what each is worth
+#   EVAL=none BASES=sparsegpt PATTERNS=2:4 VARIANTS="initial default" bench/sds.sh OUT     what it costs: nothing measured, no control
 #   SET=sapling bench/sds.sh OUT                       on the model and the texts of this repository: half a minute a run
 #   MODEL=FOLDER EVAL=perplexity:FILE CALIB_FILE=FILE LENGTH=256 bench/sds.sh OUT
 #
@@ -37,6 +38,8 @@ case $calib in
 esac
 tasks=()
 for task in $eval; do tasks+=(--eval "$task"); done
+control=()
+[ "$eval" != none ] || control=(--no-control)
 
 run() { # NAME PATTERN ARGUMENTS…
   local name=$1 pattern=$2 what
@@ -59,7 +62,7 @@ for base in ${BASES:-magnitude wanda sparsegpt}; do
           settings=("preset=${variant%%+*}" "base=$base")
           IFS=+ read -ra others <<<"$variant"
           settings+=("${others[@]:1}")
-          run "$variant-$base" "$pattern" --method sds "${settings[@]/#/--set=}"
+          run "$variant-$base" "$pattern" --method sds "${settings[@]/#/--set=}" "${control[@]}"
           ;;
       esac
     done
