@@ -105,7 +105,7 @@ public final class LeastSquares {
 
     /// Proximal gradient descent from `start` on `f + λ₁ u ‖V‖₁ + λ₂ ‖V‖²`, u the mean absolute
     /// value of `start`, with step 1 / L, L the largest eigenvalue of A: on half of it, that is,
-    /// whose smooth part has the gradient `V A − B + λ₂ V`.
+    /// whose smooth part has the gradient `(V − V_d) A − E + λ₂ V`.
     ///
     /// @param l1 λ₁
     /// @param l2 λ₂

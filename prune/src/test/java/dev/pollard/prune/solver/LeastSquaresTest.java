@@ -357,7 +357,7 @@ class LeastSquaresTest {
     @ParameterizedTest
     @CsvSource({"SCALED, false", "SCALED, true", "RAW, false"})
     void roundedStepsGoWhereExactOnesGo(Coordinates coordinates, boolean cross) {
-        var layer = new Layer(8, 40, cross);
+        var layer = new Layer(96, 40, cross);
         var exact = layer.error(coordinates, DAMPING);
         var rounded = layer.error(coordinates, DAMPING, Compute.BFLOAT16);
         Tensor start = exact.enter(layer.half());
