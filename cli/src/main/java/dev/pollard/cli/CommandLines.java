@@ -17,6 +17,7 @@ import picocli.CommandLine.Model.OptionSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.ParseResult;
 import picocli.CommandLine.RunLast;
+import picocli.CommandLine.TypeConversionException;
 import picocli.CommandLine.UnmatchedArgumentException;
 
 /// The tree of commands, and what becomes of whatever goes wrong in it.
@@ -131,9 +132,20 @@ final class CommandLines {
         String message =
                 e instanceof UnmatchedArgumentException unmatched
                         ? unmatched(spec, unmatched.getUnmatched().getFirst())
-                        : lowerFirst(e.getMessage());
+                        : lowerFirst(reason(e));
         console.error("%s; see '%s --help'".formatted(message, spec.qualifiedName()));
         return ExitCode.USAGE.code();
+    }
+
+    /// What the method that takes an option said of its value: picocli wraps it into the whole
+    /// command line and the name of the exception's class.
+    private static String reason(ParameterException e) {
+        for (Throwable cause = e.getCause(); cause != null; cause = cause.getCause()) {
+            if (cause instanceof TypeConversionException said) {
+                return said.getMessage();
+            }
+        }
+        return e.getMessage();
     }
 
     private static String unmatched(CommandSpec spec, String word) {

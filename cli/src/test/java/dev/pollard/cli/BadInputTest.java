@@ -65,6 +65,7 @@ class BadInputTest {
         assertEquals(1, run.errLines().size(), run.err());
         assertTrue(run.err().startsWith("pollard: "), run.err());
         assertTrue(run.err().contains(message), run.err());
+        assertFalse(run.err().contains("Exception"), run.err());
         assertEquals(code, run.code(), run.err());
         assertEquals("", run.out());
         assertNothingLeft();
