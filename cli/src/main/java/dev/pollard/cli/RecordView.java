@@ -71,9 +71,12 @@ final class RecordView {
                 "",
                 "",
                 Figures.seconds(seconds.total()),
-                "capture %s, prune %s, propagate %s, evaluate %s"
+                "capture %s%s, prune %s, propagate %s, evaluate %s"
                         .formatted(
                                 Figures.seconds(seconds.capture()),
+                                seconds.gradients() > 0
+                                        ? ", gradients " + Figures.seconds(seconds.gradients())
+                                        : "",
                                 Figures.seconds(seconds.prune()),
                                 Figures.seconds(seconds.propagate()),
                                 Figures.seconds(seconds.evaluate())));

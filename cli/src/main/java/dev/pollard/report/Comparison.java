@@ -115,6 +115,16 @@ record Comparison(List<Group> groups) {
                                 calibration.source().stream()
                                         .map(Figures::sourceName)
                                         .collect(Collectors.joining(", "))));
+        for (var domain : run.domains()) {
+            settings.put(
+                    "domain " + domain.name(),
+                    "%d × %d tokens of %s, weight %s"
+                            .formatted(
+                                    domain.sequences(),
+                                    domain.length(),
+                                    Figures.sourceName(domain.source()),
+                                    Figures.brief(domain.weight())));
+        }
         return settings;
     }
 }

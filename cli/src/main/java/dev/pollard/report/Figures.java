@@ -130,7 +130,9 @@ public final class Figures {
     /// A text's file without folder, reading mode and field: `c4.jsonl` of
     /// `rows:/data/c4.jsonl:text`.
     static String sourceName(String source) {
-        String name = fileName(source.startsWith("rows:") ? source.substring(5) : source);
+        String file = source.startsWith("rows:") ? source.substring(5) : source;
+        int template = file.indexOf(":{");
+        String name = fileName(template > 0 ? file.substring(0, template) : file);
         int field = name.lastIndexOf(':');
         return field > 0 ? name.substring(0, field) : name;
     }

@@ -65,8 +65,10 @@ public final class ModelCard {
         card.put(
                 "tags",
                 List.of("pruned", "sparse", "pollard", record.method().name(), record.pattern()));
-        if (!record.calibration().source().isEmpty()) {
-            card.put("datasets", sources());
+        var datasets = sources();
+        record.domains().forEach(domain -> datasets.add(Figures.sourceName(domain.source())));
+        if (!datasets.isEmpty()) {
+            card.put("datasets", datasets.stream().distinct().toList());
         }
         var results = results();
         if (!results.isEmpty()) {
@@ -105,7 +107,10 @@ public final class ModelCard {
     }
 
     private List<String> sources() {
-        return record.calibration().source().stream().map(Figures::sourceName).distinct().toList();
+        return record.calibration().source().stream()
+                .map(Figures::sourceName)
+                .distinct()
+                .collect(Collectors.toCollection(ArrayList::new));
     }
 
     private List<Object> results() {
@@ -249,8 +254,11 @@ public final class ModelCard {
     private void calibration(StringBuilder text) {
         var facts = record.calibration();
         text.append("\n## Calibration\n\n");
+        domains(text);
         if (facts.sequences() == 0) {
-            text.append("None: the method saw no data.\n");
+            if (record.domains().isEmpty()) {
+                text.append("None: the method saw no data.\n");
+            }
             return;
         }
         text.append(
@@ -264,6 +272,20 @@ public final class ModelCard {
                                         .map(ModelCard::code)
                                         .collect(Collectors.joining(", ")),
                                 code(facts.sha256())));
+    }
+
+    private void domains(StringBuilder text) {
+        for (var domain : record.domains()) {
+            text.append(
+                    "Domain %s, of weight %s: %s of %s tokens from %s. SHA-256 of the token ids: %s.\n\n"
+                            .formatted(
+                                    plain(domain.name()),
+                                    Figures.brief(domain.weight()),
+                                    Figures.count(domain.sequences(), "sequence"),
+                                    Figures.count(domain.length()),
+                                    code(Figures.sourceName(domain.source())),
+                                    code(domain.sha256())));
+        }
     }
 
     private void source(StringBuilder text) throws IOException {

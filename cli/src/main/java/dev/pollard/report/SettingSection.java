@@ -71,7 +71,7 @@ final class SettingSection {
                                             domain.source(),
                                             Figures.count(domain.sequences()),
                                             Figures.count(domain.length()),
-                                            Figures.number(domain.weight()))));
+                                            Figures.brief(domain.weight()))));
         }
         return Page.section(
                 "setting",

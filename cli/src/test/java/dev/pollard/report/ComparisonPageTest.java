@@ -93,6 +93,26 @@ class ComparisonPageTest {
     }
 
     @Test
+    void domainsThatDifferMakeAnotherLine() {
+        var health = new Records();
+        health.domains = List.of(Records.domain("health", 1, "/d/notes.jsonl:{a/b}: {c}"));
+        var both = new Records();
+        both.domains =
+                List.of(
+                        Records.domain("health", 0.5, "/d/notes.jsonl:text"),
+                        Records.domain("law", 1, "laws.txt"));
+        var runs = new LinkedHashMap<String, RunRecord>();
+        runs.put("a", health.make());
+        runs.put("b", both.make());
+        assertEquals(
+                List.of(
+                        "sparsegpt, domain health 64 × 512 tokens of notes.jsonl, weight 1",
+                        "sparsegpt, domain health 64 × 512 tokens of notes.jsonl, weight 0.5,"
+                                + " domain law 64 × 512 tokens of laws.txt, weight 1"),
+                lines(runs));
+    }
+
+    @Test
     void modelsThatDifferAreKeptApartAndItIsSaid() {
         var runs = grid();
         var records = new Records();

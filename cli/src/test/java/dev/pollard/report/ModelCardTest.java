@@ -103,6 +103,20 @@ class ModelCardTest {
     }
 
     @Test
+    void namesTheDomains() throws IOException {
+        records.domains = List.of(Records.domain("health", 0.5, "/d/notes.jsonl:{a}: {b}"));
+        String card = card();
+        assertTrue(card.contains("- \"notes.jsonl\"\n"), card);
+        assertTrue(
+                card.contains(
+                        "Domain health, of weight 0.5: 64 sequences of 512 tokens from"
+                                + " `notes.jsonl`. SHA-256"),
+                card);
+        records.calibration = new CalibrationFacts(List.of(), "none", 0, 0, 0, "");
+        assertFalse(card().contains("saw no data"), card());
+    }
+
+    @Test
     void namesNoFolders() throws IOException {
         assertFalse(card().contains("../"), "a path");
     }

@@ -3,6 +3,7 @@ package dev.pollard.report;
 import dev.pollard.recipe.RunRecord;
 import dev.pollard.recipe.RunRecord.CalibrationFacts;
 import dev.pollard.recipe.RunRecord.ControlFacts;
+import dev.pollard.recipe.RunRecord.DomainFacts;
 import dev.pollard.recipe.RunRecord.EnvironmentFacts;
 import dev.pollard.recipe.RunRecord.EvaluationFacts;
 import dev.pollard.recipe.RunRecord.Histogram;
@@ -53,6 +54,7 @@ final class Records {
                     512,
                     16_384,
                     HASH.replace('0', 'c'));
+    List<DomainFacts> domains = List.of();
     List<LayerFacts> layers = layers(LLAMA, 30);
     List<EvaluationFacts> evaluations =
             List.of(evaluation("perplexity:rows:../data/wiki.test.raw.gz", 18.973, 27.104, 0.31));
@@ -137,7 +139,7 @@ final class Records {
                 pattern,
                 0,
                 calibration,
-                List.of(),
+                domains,
                 layers,
                 sparsity,
                 evaluations,
@@ -153,6 +155,10 @@ final class Records {
     // ---- a method of several steps, with everything a record can hold ----
 
     static final List<String> STEPS = List.of("prune", "re-dense", "prune again", "adjust");
+
+    static DomainFacts domain(String name, double weight, String source) {
+        return new DomainFacts(name, source, weight, 64, 512, HASH.replace('0', 'd'));
+    }
 
     /// SDS on 30 blocks: every part of a record is there.
     static Records complete() {
