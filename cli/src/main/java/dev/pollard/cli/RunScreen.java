@@ -79,7 +79,7 @@ final class RunScreen implements RunListener, AutoCloseable {
                                     output,
                                     options,
                                     task,
-                                    "sample",
+                                    samples.counted(),
                                     samples.total(),
                                     0,
                                     1);

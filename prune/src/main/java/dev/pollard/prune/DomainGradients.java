@@ -121,7 +121,7 @@ final class DomainGradients implements AutoCloseable {
                     double[] losses = add(samples, ofDomain, sum, "domain " + domain.name());
                     ofDomain += losses.length;
                     done += losses.length;
-                    told("gradients", done, total, losses);
+                    told("gradients", "sample", done, total, losses);
                 }
                 sum.divide();
                 if (dense != null) {
@@ -177,9 +177,9 @@ final class DomainGradients implements AutoCloseable {
         return rounds;
     }
 
-    private void told(String what, int done, int total, double[] losses) {
+    private void told(String what, String counted, int done, int total, double[] losses) {
         double loss = Arrays.stream(losses).average().orElseThrow();
-        listener.accept(new RunEvent.SamplesDone(index, passes, what, done, total, loss));
+        listener.accept(new RunEvent.SamplesDone(index, passes, what, counted, done, total, loss));
     }
 
     /// @param dense null if the penalty does not ask for them
@@ -197,7 +197,7 @@ final class DomainGradients implements AutoCloseable {
                 sums.divide();
                 step(tuning, rate(tuning, step), sums, dense);
                 double[] all = losses.stream().mapToDouble(loss -> loss).toArray();
-                told("tuning", step + 1, tuning.steps(), all);
+                told("tuning", "step", step + 1, tuning.steps(), all);
             }
         }
     }

@@ -7,6 +7,7 @@ import dev.pollard.model.Linear;
 import dev.pollard.model.Model;
 import dev.pollard.prune.Stopwatch.Phase;
 import dev.pollard.prune.solver.Retarget;
+import dev.pollard.prune.solver.UnusableStatisticsException;
 import dev.pollard.stats.LayerStats;
 import dev.pollard.stats.Statistic;
 import dev.pollard.stats.Tokens;
@@ -556,7 +557,7 @@ public final class Driver {
             var layer = isReaimed(step, pass, settings.inputs()) ? reaimed(given) : given;
             Tensor target = layer == given ? given.target() : layer.weight();
             var sparsity = sparsities.apply(layer.name());
-            var result = pruner.prune(layer, sparsity);
+            var result = step(pruner, layer, sparsity);
             Invariants.check(layer, result, sparsity, last);
             boolean unchanged = result.weight() == given.weight();
             var weight =
@@ -585,6 +586,14 @@ public final class Driver {
                             Histogram.of(weight, bound));
             result.findings().byName().values().forEach(scope::keep);
             return new Pruned(unchanged ? null : scope.keep(weight), result.findings(), report);
+        }
+    }
+
+    private static LayerResult step(LayerPruner pruner, LayerContext layer, Sparsity sparsity) {
+        try {
+            return pruner.prune(layer, sparsity);
+        } catch (UnusableStatisticsException e) {
+            throw new UnusableStatisticsException(layer.name() + ": " + e.getMessage());
         }
     }
 

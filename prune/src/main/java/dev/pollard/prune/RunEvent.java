@@ -37,12 +37,14 @@ public sealed interface RunEvent {
             double seconds)
             implements RunEvent {}
 
-    /// Some samples went through the model and back.
+    /// Some samples, or the samples of a step, went through the model and back.
     ///
     /// @param pass 0-based
     /// @param what is done with their gradients: a word
+    /// @param counted what `done` counts: a word
     /// @param done of `total`
     /// @param loss mean of those samples, in nats per token
-    record SamplesDone(int pass, int passes, String what, int done, int total, double loss)
+    record SamplesDone(
+            int pass, int passes, String what, String counted, int done, int total, double loss)
             implements RunEvent {}
 }

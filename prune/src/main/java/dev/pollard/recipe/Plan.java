@@ -136,9 +136,7 @@ public record Plan(
                         largestBlockGrams(layers),
                         grams ? workers * (solver + (both ? reaimBytes(widest, tallest) : 0)) : 0,
                         workers * 4L * length * (6L * config.hiddenSize() + 4 * tallest),
-                        EVALUATION_STREAMS
-                                + 4L * config.vocabularySize() * config.hiddenSize()
-                                + workers * (60L << 20),
+                        evaluationBytes(recipe.evaluation(), config, workers),
                         gradientBytes(
                                 checkpoint, layers, method, texts, workers, Activations.KEPT));
         long limit = recipe.resources().memoryBytes();
@@ -149,7 +147,7 @@ public record Plan(
             memory = with(memory, memory.activations(), memory.grams(), less);
             if (memory.base() + less > limit) {
                 throw new WillNotFitException(
-                        "gradients need about %,d MB of memory, --memory allows %,d MB: use fewer --threads, a shorter --domain-length or less domains"
+                        "gradients need about %,d MB of memory, --memory allows %,d MB: use fewer --threads, a shorter --domain-length or fewer domains"
                                 .formatted((memory.base() + less) >> 20, limit >> 20));
             }
         }
@@ -198,6 +196,16 @@ public record Plan(
             // The importance that a sweep before may leave beside its weights, or tuned weights.
             case DomainPass _ -> 2L * texts.domains() + 1;
         };
+    }
+
+    /// A run that measures nothing and writes no samples needs none.
+    private static long evaluationBytes(
+            Recipe.Evaluation evaluation, ModelConfig config, long workers) {
+        return evaluation.tasks().isEmpty() && !evaluation.samples()
+                ? 0
+                : EVALUATION_STREAMS
+                        + 4L * config.vocabularySize() * config.hiddenSize()
+                        + workers * (60L << 20);
     }
 
     private static long gradientBytes(

@@ -16,6 +16,7 @@ import dev.pollard.prune.method.Magnitude;
 import dev.pollard.prune.method.Methods;
 import dev.pollard.prune.method.SparseGpt;
 import dev.pollard.prune.method.Wanda;
+import dev.pollard.prune.solver.UnusableStatisticsException;
 import dev.pollard.recipe.WorkFolder;
 import dev.pollard.stats.Gram;
 import dev.pollard.stats.Statistic;
@@ -373,6 +374,18 @@ class DriverTest {
                         });
         assertSame(expected.weights(), made.weights());
         assertEquals(List.of(0, 1), done);
+    }
+
+    @Test
+    void namesTheLayerWhoseInputsAreNotFinite() throws IOException {
+        new TinyLlama(3).write(model, Map.of("model.layers.1.mlp.up_proj.weight", 3e38f));
+        for (var method : List.of(new SparseGpt(0.01, 128), new Wanda())) {
+            var e =
+                    assertThrows(
+                            UnusableStatisticsException.class,
+                            () -> run(method, HALF, with(Inputs.DENSE, _ -> true), 1));
+            assertTrue(e.getMessage().startsWith("model.layers.1.mlp.down_proj: "), e.getMessage());
+        }
     }
 
     @Test

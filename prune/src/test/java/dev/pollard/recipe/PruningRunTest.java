@@ -258,15 +258,20 @@ class PruningRunTest {
                         Decoding.GREEDY,
                         OptionalInt.empty(),
                         false);
-        var record =
-                run(
-                        new Recipe(
-                                recipe.model(),
-                                recipe.pruning(),
-                                recipe.calibration(),
-                                nothing,
-                                recipe.resources(),
-                                recipe.output()));
+        var silent =
+                new Recipe(
+                        recipe.model(),
+                        recipe.pruning(),
+                        recipe.calibration(),
+                        nothing,
+                        recipe.resources(),
+                        recipe.output());
+        try (var one = prepare(silent);
+                var other = prepare(recipe)) {
+            assertEquals(0, one.plan().memory().evaluation());
+            assertTrue(other.plan().memory().evaluation() > 0);
+        }
+        var record = run(silent);
         assertEquals(List.of(), record.samples());
         assertEquals(List.of(), record.warnings());
     }

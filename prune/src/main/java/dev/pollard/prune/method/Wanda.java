@@ -57,8 +57,7 @@ public record Wanda(ComparisonGroup comparison) implements LayerPruner, Method {
             norms[c] = (float) Math.sqrt(meanSquare[c]);
             if (!Float.isFinite(norms[c])) { // of a negative number, too
                 throw new UnusableStatisticsException(
-                        "%s: the mean square of input %d is %s"
-                                .formatted(layer.name(), c, meanSquare[c]));
+                        "the mean square of input %d is %s".formatted(c, meanSquare[c]));
             }
         }
         return norms;

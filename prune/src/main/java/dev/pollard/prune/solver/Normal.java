@@ -40,7 +40,8 @@ final class Normal implements AutoCloseable {
     private static Normal make(Tensor gram, Coordinates coordinates, double damping) {
         if (!gram.isFinite()) {
             throw new UnusableStatisticsException(
-                    "the Gram matrix of the inputs has NaN or infinite entries");
+                    "the Gram matrix of the inputs has NaN or infinite entries: the activations"
+                            + " overflow, or the weights before this layer are broken");
         }
         try (var scope = Scope.open()) {
             float[] diagonal = gram.diagonal().toFloats();
