@@ -9,6 +9,7 @@
 #   SEED=1 WINDOWS=32 bench/dpruner.sh OUT
 #   QUESTIONS=1 LORA=256 bench/dpruner.sh OUT                  the domain's questions too, and adapters trained on 256 sequences after every run
 #   QUESTIONS=1 TEXTS=0 WINDOWS=400 bench/dpruner.sh OUT       400 of the domain's questions and no texts; another OUT
+#   DOMAINS=both ROWS="default default-health default-legal" bench/dpruner.sh OUT      one model for two domains
 #   SET=sapling bench/dpruner.sh OUT                          on the model and the texts of this repository: seconds a run
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -33,45 +34,70 @@ run() { # DOMAIN RATIO ROW ARGUMENTS…
   local name=$domain-$ratio-seed$seed-$row measured=(--task-data "$shared/data" --eval-length "$window" --eval-limit "${WINDOWS:-64}")
   local held_text
   [ "${TEXTS:-1}" = 0 ] || for held_text in "${held[@]}"; do measured+=(--eval "$held_text"); done
-  [ -z "${QUESTIONS:-}" ] || measured+=(--eval "$questions")
+  local asked
+  [ -z "${QUESTIONS:-}" ] || for asked in "${questions[@]}"; do measured+=(--eval "$asked"); done
   if [ -f "$out/$name/pollard/report.json" ] && { [ -z "${LORA:-}" ] || [ -f "$out/$name-lora/pollard/finetune.json" ]; }; then return; fi
   "${POLLARD:-./pollard}" run "$model" -o "$out/$name" --overwrite \
     --dtype float32 --sparsity "$ratio" --compute "${COMPUTE:-bf16}" --seed "$seed" --calib-length "$length" "$@" \
     "${measured[@]}" --no-progress -q
   [ -z "${LORA:-}" ] || "${POLLARD:-./pollard}" finetune "$out/$name" -o "$out/$name-lora" --overwrite \
-    --data "$fit" --data "$open" --samples "$LORA" --length 256 --compute "${COMPUTE:-bf16}" --seed "$seed" \
+    "${own_text[@]/#--calib/--data}" --data "$open" --samples "$LORA" --length 256 --compute "${COMPUTE:-bf16}" --seed "$seed" \
     "${measured[@]}" --no-progress -q
   rm -f "$out/$name"{,-lora}/*.safetensors # the reports are what is wanted
 }
 
+# Of a domain: the text to prune with, that to measure on, and its questions.
+fit_text() {
+  case ${SET:-smollm2}-$1 in
+    sapling-*) echo "saplings/texts/$1-domain.jsonl:text" ;;
+    *-health)
+      echo "$texts/pubmedqa-fit.jsonl:{CONTEXTS|lines}
+Question: {QUESTION}
+Answer: {final_decision}. {LONG_ANSWER}"
+      ;;
+    *-legal) echo "$texts/contracts-fit.jsonl:text" ;;
+  esac
+}
+held_out_text() {
+  case ${SET:-smollm2}-$1 in
+    sapling-*) echo "saplings/texts/$1-held-out.jsonl:text" ;;
+    *-health) echo "$texts/pubmedqa-heldout.jsonl:CONTEXTS" ;;
+    *-legal) echo "$texts/contracts-heldout.jsonl:text" ;;
+  esac
+}
+questions_of() {
+  case ${SET:-smollm2}-$1 in
+    sapling-*) echo "choice:saplings/texts/$1-questions.jsonl" ;;
+    *-health) echo pubmedqa ;;
+    *-legal) echo mmlu_professional_law ;;
+  esac
+}
+
 for domain in ${DOMAINS:-health legal}; do
+  case $domain in both) names="health legal" ;; *) names=$domain ;; esac
   if [ "${SET:-smollm2}" = sapling ]; then
-    texts=saplings/texts
-    open=$texts/everyday-calibration.jsonl:text fit=$texts/$domain-domain.jsonl:text questions=choice:$texts/$domain-questions.jsonl
-    held=("perplexity:$texts/$domain-held-out.jsonl:text" "perplexity:$texts/everyday-held-out.jsonl:text")
+    open=saplings/texts/everyday-calibration.jsonl:text held=(perplexity:saplings/texts/everyday-held-out.jsonl:text)
   else
     open=$shared/data/c4-sample/c4-en-part1.jsonl.gz:text
     held=("perplexity:rows:$shared/data/wikitext2/wiki.test.raw.gz" "perplexity:$shared/data/c4-sample/c4-en-part2.jsonl.gz:text")
-    case $domain in
-      health)
-        held=("perplexity:$texts/pubmedqa-heldout.jsonl:CONTEXTS" "${held[@]}") questions=pubmedqa
-        fit=$texts/pubmedqa-fit.jsonl:'{CONTEXTS|lines}
-Question: {QUESTION}
-Answer: {final_decision}. {LONG_ANSWER}'
-        ;;
-      legal) held=("perplexity:$texts/contracts-heldout.jsonl:text" "${held[@]}") questions=mmlu_professional_law fit=$texts/contracts-fit.jsonl:text ;;
-    esac
   fi
+  fits=() own_text=() measured_on=() questions=()
+  for name in $names; do
+    fit=$(fit_text "$name")
+    own_text+=(--calib "$fit") fits+=(--domain "$name=$fit")
+    measured_on+=("perplexity:$(held_out_text "$name")") questions+=("$(questions_of "$name")")
+  done
+  held=("${measured_on[@]}" "${held[@]}")
   for ratio in ${RATIOS:-0.5 0.3}; do
     general=(--calib "$open" --calib-samples 32)
-    own=(--calib "$fit" --calib-samples 32)
-    text=(--domain "$domain=$fit" --domain-samples "${SAMPLES:-128}" --domain-length "$length" --gradients "$out/gradients")
+    own=("${own_text[@]}" --calib-samples 32)
+    text=("${fits[@]}" --domain-samples "${SAMPLES:-128}" --domain-length "$length" --gradients "$out/gradients")
     for row in ${ROWS:-magnitude wanda sparsegpt wanda-domain sparsegpt-domain sparsegpt-both taylor taylor-second general domain \
       domain-both paper paper-normalised ewc ewc-raw mix general-fit domain-fit default}; do
       case $row in
         magnitude) run "$domain" "$ratio" "$row" --method magnitude ;;
         wanda | sparsegpt) run "$domain" "$ratio" "$row" --method "$row" "${general[@]}" ;;
-        sparsegpt-both) run "$domain" "$ratio" "$row" --method sparsegpt "${own[@]:0:2}" "${general[@]:0:2}" --calib-samples 64 ;;
+        sparsegpt-both) run "$domain" "$ratio" "$row" --method sparsegpt "${own_text[@]}" "${general[@]:0:2}" --calib-samples 64 ;;
         wanda-domain | sparsegpt-domain) run "$domain" "$ratio" "$row" --method "${row%-domain}" "${own[@]}" ;;
         taylor) run "$domain" "$ratio" "$row" --method taylor "${text[@]}" ;;
         taylor-second) run "$domain" "$ratio" "$row" --method taylor --set order=second "${text[@]}" ;;
@@ -80,6 +106,17 @@ Answer: {final_decision}. {LONG_ANSWER}'
         paper) run "$domain" "$ratio" "$row" --method dpruner --set preset=paper "${general[@]}" "${text[@]}" ;;
         paper-normalised)
           run "$domain" "$ratio" "$row" --method dpruner --set preset=paper --set importance=normalised "${general[@]}" "${text[@]}" ;;
+        paper-tuned) run "$domain" "$ratio" "$row" --method dpruner --set preset=paper --set tune=100 "${general[@]}" "${text[@]}" ;;
+        tuned)
+          run "$domain" "$ratio" "$row" --method dpruner --set preset=paper --set terms=second --set tune=100 --set weights=tuned "${general[@]}" "${text[@]}"
+          ;;
+        default-tuned) run "$domain" "$ratio" "$row" --method dpruner --set tune=100 "${general[@]}" "${text[@]}" ;;
+        default-tuned-weights)
+          run "$domain" "$ratio" "$row" --method dpruner --set tune=100 --set weights=tuned "${general[@]}" "${text[@]}"
+          ;;
+        default-[hl]*) # one domain's model, where both are measured
+          run "$domain" "$ratio" "$row" --method dpruner "${general[@]}" --domain "${row#default-}=$(fit_text "${row#default-}")" "${text[@]:${#fits[@]}}"
+          ;;
         domain-both) run "$domain" "$ratio" "$row" --method dpruner --set score=domain --set terms=both --set exact=0 "${text[@]}" ;;
         ewc) run "$domain" "$ratio" "$row" --method dpruner --set penalty=ewc --set lambda=0.1 --set exact=0 "${general[@]}" "${text[@]}" ;;
         mix) run "$domain" "$ratio" "$row" --method dpruner --set penalty=mix --set exact=0 "${general[@]}" "${text[@]}" ;;
