@@ -137,10 +137,11 @@ final class CommandLines {
         return ExitCode.USAGE.code();
     }
 
-    /// What the method that takes an option said of its value: picocli wraps it into the whole
-    /// command line and the name of the exception's class.
+    /// What the method that takes an option said of its value, where picocli has wrapped that into
+    /// the whole command line and the name of the exception's class.
     private static String reason(ParameterException e) {
-        for (Throwable cause = e.getCause(); cause != null; cause = cause.getCause()) {
+        boolean wrapped = e.getMessage().startsWith(TypeConversionException.class.getSimpleName());
+        for (Throwable cause = e.getCause(); wrapped && cause != null; cause = cause.getCause()) {
             if (cause instanceof TypeConversionException said) {
                 return said.getMessage();
             }
