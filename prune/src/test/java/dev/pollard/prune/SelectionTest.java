@@ -82,7 +82,12 @@ class SelectionTest {
             int columns = groups * of;
             float[] scores = new float[rows * columns];
             for (int i = 0; i < scores.length; i++) {
-                scores[i] = random.nextInt(5) == 0 ? Float.POSITIVE_INFINITY : random.nextInt(3);
+                scores[i] =
+                        switch (random.nextInt(5)) {
+                            case 0 -> Float.POSITIVE_INFINITY;
+                            case 1 -> Float.intBitsToFloat(random.nextInt(0x7f800001));
+                            default -> random.nextInt(3);
+                        };
             }
             long[] expected = full(rows, columns);
             for (int first = 0; first < scores.length; first += of) {
