@@ -15,6 +15,7 @@ import java.util.Optional;
 import java.util.SequencedMap;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /// The model card of the output folder, `README.md`: Markdown behind YAML that model hubs read.
 ///
@@ -65,10 +66,14 @@ public final class ModelCard {
         card.put(
                 "tags",
                 List.of("pruned", "sparse", "pollard", record.method().name(), record.pattern()));
-        var datasets = sources();
-        record.domains().forEach(domain -> datasets.add(Figures.sourceName(domain.source())));
+        var datasets =
+                Stream.concat(
+                                sources().stream(),
+                                record.domains().stream().map(d -> Figures.sourceName(d.source())))
+                        .distinct()
+                        .toList();
         if (!datasets.isEmpty()) {
-            card.put("datasets", datasets.stream().distinct().toList());
+            card.put("datasets", datasets);
         }
         var results = results();
         if (!results.isEmpty()) {
@@ -107,10 +112,7 @@ public final class ModelCard {
     }
 
     private List<String> sources() {
-        return record.calibration().source().stream()
-                .map(Figures::sourceName)
-                .distinct()
-                .collect(Collectors.toCollection(ArrayList::new));
+        return record.calibration().source().stream().map(Figures::sourceName).distinct().toList();
     }
 
     private List<Object> results() {
