@@ -111,9 +111,6 @@ for domain in ${DOMAINS:-health legal}; do
           run "$domain" "$ratio" "$row" --method dpruner --set preset=paper --set terms=second --set tune=100 --set weights=tuned "${general[@]}" "${text[@]}"
           ;;
         default-tuned) run "$domain" "$ratio" "$row" --method dpruner --set tune=100 "${general[@]}" "${text[@]}" ;;
-        default-tuned-weights)
-          run "$domain" "$ratio" "$row" --method dpruner --set tune=100 --set weights=tuned "${general[@]}" "${text[@]}"
-          ;;
         default-[hl]*) # one domain's model, where both are measured
           run "$domain" "$ratio" "$row" --method dpruner "${general[@]}" --domain "${row#default-}=$(fit_text "${row#default-}")" "${text[@]:${#fits[@]}}"
           ;;
