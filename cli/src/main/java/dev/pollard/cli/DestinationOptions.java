@@ -47,15 +47,24 @@ final class DestinationOptions {
     }
 
     @Option(
-            names = "--work",
+            names = "--recompute-activations",
             order = 84,
+            description =
+                    "Compute a block's activations again on the way back in any case (gradient"
+                            + " checkpointing): a third more work, the same bytes, much less"
+                            + " memory. Default: only if --memory is short")
+    private boolean recompute;
+
+    @Option(
+            names = "--work",
+            order = 85,
             paramLabel = "DIR",
             description = "Folder of the unfinished run. Default: OUT.work")
     private Path work;
 
     @Option(
             names = "--resume",
-            order = 85,
+            order = 86,
             description = "Go on with the run that was interrupted.")
     private boolean resume;
 
@@ -68,6 +77,7 @@ final class DestinationOptions {
                 computing.compute,
                 computing.threads(),
                 memory,
+                recompute,
                 Optional.ofNullable(work),
                 gradients,
                 resume);

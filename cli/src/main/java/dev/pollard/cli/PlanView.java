@@ -47,7 +47,7 @@ final class PlanView {
                     memory.gradients(),
                     plan.activations() == Activations.KEPT
                             ? "all weights and two numbers for each of a domain, instead of what is above"
-                            : "the same, activations computed again on the way back: memory is short");
+                            : "the same, activations computed again on the way back");
         }
         row(needs, "peak memory", memory.peak(), "");
         row(

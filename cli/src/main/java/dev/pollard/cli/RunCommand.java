@@ -316,7 +316,7 @@ final class RunCommand implements Callable<Integer> {
 
     @Option(
             names = "--recipe",
-            order = 86,
+            order = 87,
             paramLabel = "FILE",
             description =
                     "YAML with these options by their long names, as runs leave it in"
@@ -325,7 +325,7 @@ final class RunCommand implements Callable<Integer> {
 
     @Option(
             names = "--dry-run",
-            order = 87,
+            order = 88,
             description = "Show layers, memory, disk and time; write nothing.")
     private boolean dryRun;
 

@@ -128,6 +128,7 @@ public record Plan(
                         .mapToLong(step -> step.cost(tallest, widest).bytes())
                         .max()
                         .orElseThrow();
+        var kept = recipe.resources().activations().getFirst();
         var memory =
                 new Memory(
                         BASE + checkpoint.bytes() / 2,
@@ -137,12 +138,10 @@ public record Plan(
                         grams ? workers * (solver + (both ? reaimBytes(widest, tallest) : 0)) : 0,
                         workers * 4L * length * (6L * config.hiddenSize() + 4 * tallest),
                         evaluationBytes(recipe.evaluation(), config, workers),
-                        gradientBytes(
-                                checkpoint, layers, method, texts, workers, Activations.KEPT));
+                        gradientBytes(checkpoint, layers, method, texts, workers, kept));
         long limit = recipe.resources().memoryBytes();
-        var kept = Activations.KEPT;
         if (memory.base() + memory.gradients() > limit) {
-            kept = Activations.RECOMPUTED;
+            kept = recipe.resources().activations().getLast();
             long less = gradientBytes(checkpoint, layers, method, texts, workers, kept);
             memory = with(memory, memory.activations(), memory.grams(), less);
             if (memory.base() + less > limit) {

@@ -9,6 +9,7 @@ import dev.pollard.prune.Inputs;
 import dev.pollard.prune.Method;
 import dev.pollard.prune.Sparsity;
 import dev.pollard.stats.Statistic;
+import dev.pollard.train.GradientPass.Activations;
 import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.List;
@@ -260,12 +261,15 @@ public record Recipe(
 
     /// @param threads workers, each with one thread
     /// @param memoryBytes what the process may take; a limit that is planned for, not enforced
+    /// @param recompute whether activations are computed again on the way back, however much memory
+    ///     there is
     /// @param work folder for unfinished runs; beside the output if empty
     /// @param gradients folder in which runs leave the gradients of domains for each other
     public record Resources(
             Compute compute,
             int threads,
             long memoryBytes,
+            boolean recompute,
             Optional<Path> work,
             Optional<Path> gradients,
             boolean resume) {
@@ -273,6 +277,13 @@ public record Recipe(
             if (threads < 1) {
                 throw new IllegalArgumentException("threads must be positive: " + threads);
             }
+        }
+
+        /// What may become of activations, what is fastest first.
+        List<Activations> activations() {
+            return recompute
+                    ? List.of(Activations.RECOMPUTED)
+                    : List.of(Activations.KEPT, Activations.RECOMPUTED);
         }
     }
 

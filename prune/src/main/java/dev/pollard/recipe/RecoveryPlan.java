@@ -67,7 +67,7 @@ public record RecoveryPlan(
                         ? new int[] {course.together().getAsInt()}
                         : together(course.batch(), length, recipe.resources().threads());
         long bytes = 0;
-        for (var activations : Activations.values()) {
+        for (var activations : recipe.resources().activations()) {
             for (int together : choices) {
                 bytes =
                         held

@@ -41,6 +41,7 @@ class DomainRunTest {
     private Path general;
     private Path domain;
     private Path out;
+    private boolean recompute;
     private final List<RunEvent> events = new ArrayList<>();
 
     @BeforeEach
@@ -91,9 +92,9 @@ class DomainRunTest {
                 new Recipe.Output(out, "keep", false));
     }
 
-    private static Recipe.Resources resources(long memory) {
+    private Recipe.Resources resources(long memory) {
         return new Recipe.Resources(
-                Compute.FLOAT32, 2, memory, Optional.empty(), Optional.empty(), false);
+                Compute.FLOAT32, 2, memory, recompute, Optional.empty(), Optional.empty(), false);
     }
 
     private static Recipe.Pruning pruning(String method, Map<String, String> set, boolean ofModel) {
@@ -177,6 +178,7 @@ class DomainRunTest {
                         Compute.FLOAT32,
                         2,
                         1L << 40,
+                        false,
                         Optional.empty(),
                         Optional.of(gradients),
                         false),
@@ -386,6 +388,19 @@ class DomainRunTest {
                         () -> run(recipe("dpruner", Map.of(), "a=" + empty)));
         assertTrue(e.getMessage().contains("empty.txt"), e.getMessage());
         assertFalse(Files.exists(out));
+    }
+
+    @Test
+    void recomputedActivationsGiveTheSameBytes() throws IOException {
+        run(recipe("taylor", Map.of(), "a=" + domain));
+        byte[] kept = weights();
+        Files.move(out, folder.resolve("kept"));
+        recompute = true;
+        try (var run = prepare(recipe("taylor", Map.of(), "a=" + domain))) {
+            assertEquals(Activations.RECOMPUTED, run.plan().activations());
+            run.execute("pollard run …", "1.2.3", (_, _) -> {});
+        }
+        assertArrayEquals(kept, weights());
     }
 
     /// First less is kept of the way there, then the run is refused: before anything is read.

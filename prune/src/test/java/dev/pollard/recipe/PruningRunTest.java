@@ -118,7 +118,13 @@ class PruningRunTest {
                 new Recipe.Evaluation(
                         List.of("perplexity:" + ids), OptionalInt.of(20), OptionalInt.empty()),
                 new Recipe.Resources(
-                        Compute.FLOAT32, 2, 1L << 40, Optional.empty(), Optional.empty(), false),
+                        Compute.FLOAT32,
+                        2,
+                        1L << 40,
+                        false,
+                        Optional.empty(),
+                        Optional.empty(),
+                        false),
                 new Recipe.Output(out, "keep", false));
     }
 
@@ -143,6 +149,7 @@ class PruningRunTest {
                         resources.compute(),
                         resources.threads(),
                         resources.memoryBytes(),
+                        resources.recompute(),
                         resources.work(),
                         resources.gradients(),
                         resume),

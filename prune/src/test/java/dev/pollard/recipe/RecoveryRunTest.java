@@ -62,6 +62,7 @@ class RecoveryRunTest {
     private int threads = 2;
     private OptionalInt together = OptionalInt.empty();
     private long memory = 1L << 40;
+    private boolean recompute;
     private boolean resume;
     private List<String> evaluations = List.of();
     private String dtype = "keep";
@@ -125,6 +126,7 @@ class RecoveryRunTest {
                                 Compute.FLOAT32,
                                 threads,
                                 memory,
+                                recompute,
                                 Optional.empty(),
                                 Optional.empty(),
                                 resume),
@@ -311,6 +313,10 @@ class RecoveryRunTest {
     void memoryIsToldBeforeTheWork() throws IOException {
         lessMemory(Activations.KEPT, 2);
         lessMemory(Activations.KEPT, 1);
+        lessMemory(Activations.RECOMPUTED, 1);
+        recompute = true;
+        memory = 1L << 40;
+        lessMemory(Activations.RECOMPUTED, 2);
         lessMemory(Activations.RECOMPUTED, 1);
         var e = assertThrows(WillNotFitException.class, this::prepare);
         assertTrue(e.getMessage().startsWith("training needs about "), e.getMessage());

@@ -87,6 +87,7 @@ class SharedModelsTest {
                                 Compute.FLOAT32,
                                 2,
                                 1L << 40,
+                                false,
                                 Optional.empty(),
                                 Optional.empty(),
                                 false),
