@@ -5,7 +5,8 @@
 # gradients, 0.9 GB in OUT/gradients for SmolLM2-135M. An OUT for every SET and LENGTH.
 #
 #   bench/dpruner.sh OUT                                      all of it: many hours on 2 cores
-#   DOMAINS=health RATIOS=0.5 ROWS="magnitude dual" bench/dpruner.sh OUT
+#   DOMAINS=health RATIOS=0.5 ROWS="magnitude default default+exact=0 paper+penalty=none" bench/dpruner.sh OUT     a row with other settings
+#   TEXTS=choice bench/dpruner.sh OUT                          measured on texts of their own, for choosing settings; another OUT
 #   SEED=1 WINDOWS=32 bench/dpruner.sh OUT
 #   QUESTIONS=1 LORA=256 bench/dpruner.sh OUT                  the domain's questions too, and adapters trained on 256 sequences after every run
 #   QUESTIONS=1 TEXTS=0 WINDOWS=400 bench/dpruner.sh OUT       400 of the domain's questions and no texts; another OUT
@@ -33,7 +34,7 @@ run() { # DOMAIN RATIO ROW ARGUMENTS…
   shift 3
   local name=$domain-$ratio-seed$seed-$row measured=(--task-data "$shared/data" --eval-length "$window" --eval-limit "${WINDOWS:-64}")
   local held_text
-  [ "${TEXTS:-1}" = 0 ] || for held_text in "${held[@]}"; do measured+=(--eval "$held_text"); done
+  [ "${TEXTS:-}" = 0 ] || for held_text in "${held[@]}"; do measured+=(--eval "$held_text"); done
   local asked
   [ -z "${QUESTIONS:-}" ] || for asked in "${questions[@]}"; do measured+=(--eval "$asked"); done
   if [ -f "$out/$name/pollard/report.json" ] && { [ -z "${LORA:-}" ] || [ -f "$out/$name-lora/pollard/finetune.json" ]; }; then return; fi
@@ -59,10 +60,12 @@ Answer: {final_decision}. {LONG_ANSWER}"
   esac
 }
 held_out_text() {
-  case ${SET:-smollm2}-$1 in
+  case ${SET:-smollm2}-$1-${TEXTS:-} in
     sapling-*) echo "saplings/texts/$1-held-out.jsonl:text" ;;
-    *-health) echo "$texts/pubmedqa-heldout.jsonl:CONTEXTS" ;;
-    *-legal) echo "$texts/contracts-heldout.jsonl:text" ;;
+    *-health-choice) echo "$shared/data/healthcare/medical-abstracts-test.csv.gz:medical_abstract" ;;
+    *-legal-choice) echo "$texts/statutes-heldout.jsonl:text" ;;
+    *-health-*) echo "$texts/pubmedqa-heldout.jsonl:CONTEXTS" ;;
+    *-legal-*) echo "$texts/contracts-heldout.jsonl:text" ;;
   esac
 }
 questions_of() {
@@ -79,7 +82,10 @@ for domain in ${DOMAINS:-health legal}; do
     open=saplings/texts/everyday-calibration.jsonl:text held=(perplexity:saplings/texts/everyday-held-out.jsonl:text)
   else
     open=$shared/data/c4-sample/c4-en-part1.jsonl.gz:text
-    held=("perplexity:rows:$shared/data/wikitext2/wiki.test.raw.gz" "perplexity:$shared/data/c4-sample/c4-en-part2.jsonl.gz:text")
+    case ${TEXTS:-} in
+      choice) held=("perplexity:rows:$shared/data/wikitext2/wiki.valid.raw.gz") ;;
+      *) held=("perplexity:rows:$shared/data/wikitext2/wiki.test.raw.gz" "perplexity:$shared/data/c4-sample/c4-en-part2.jsonl.gz:text") ;;
+    esac
   fi
   fits=() own_text=() measured_on=() questions=()
   for name in $names; do
@@ -93,36 +99,28 @@ for domain in ${DOMAINS:-health legal}; do
     own=("${own_text[@]}" --calib-samples 32)
     text=("${fits[@]}" --domain-samples "${SAMPLES:-128}" --domain-length "$length" --gradients "$out/gradients")
     for row in ${ROWS:-magnitude wanda sparsegpt wanda-domain sparsegpt-domain sparsegpt-both taylor taylor-second general domain \
-      domain-both paper paper-normalised ewc ewc-raw mix general-fit domain-fit default}; do
-      case $row in
-        magnitude) run "$domain" "$ratio" "$row" --method magnitude ;;
-        wanda | sparsegpt) run "$domain" "$ratio" "$row" --method "$row" "${general[@]}" ;;
-        sparsegpt-both) run "$domain" "$ratio" "$row" --method sparsegpt "${own_text[@]}" "${general[@]:0:2}" --calib-samples 64 ;;
-        wanda-domain | sparsegpt-domain) run "$domain" "$ratio" "$row" --method "${row%-domain}" "${own[@]}" ;;
-        taylor) run "$domain" "$ratio" "$row" --method taylor "${text[@]}" ;;
-        taylor-second) run "$domain" "$ratio" "$row" --method taylor --set order=second "${text[@]}" ;;
-        general) run "$domain" "$ratio" "$row" --method dpruner --set score=general --set exact=0 "${general[@]}" ;;
-        domain) run "$domain" "$ratio" "$row" --method dpruner --set score=domain --set exact=0 "${text[@]}" ;;
-        paper) run "$domain" "$ratio" "$row" --method dpruner --set preset=paper "${general[@]}" "${text[@]}" ;;
-        paper-normalised)
-          run "$domain" "$ratio" "$row" --method dpruner --set preset=paper --set importance=normalised "${general[@]}" "${text[@]}" ;;
-        paper-tuned) run "$domain" "$ratio" "$row" --method dpruner --set preset=paper --set tune=100 "${general[@]}" "${text[@]}" ;;
-        tuned)
-          run "$domain" "$ratio" "$row" --method dpruner --set preset=paper --set terms=second --set tune=100 --set weights=tuned "${general[@]}" "${text[@]}"
+      paper paper+penalty=none paper+importance=normalised ewc ewc+importance=raw default+exact=0 general+exact=20 domain+exact=20 default}; do
+      IFS=+ read -ra settings <<<"$row"
+      method=${settings[0]} settings=("${settings[@]:1}")
+      case $method in
+        magnitude) how=(--method magnitude) ;;
+        wanda | sparsegpt) how=(--method "$method" "${general[@]}") ;;
+        sparsegpt-both) how=(--method sparsegpt "${own_text[@]}" "${general[@]:0:2}" --calib-samples 64) ;;
+        wanda-domain | sparsegpt-domain) how=(--method "${method%-domain}" "${own[@]}") ;;
+        taylor) how=(--method taylor "${text[@]}") ;;
+        taylor-second) how=(--method taylor --set order=second "${text[@]}") ;;
+        general) how=(--method dpruner --set score=general --set exact=0 "${general[@]}") ;;
+        domain) how=(--method dpruner --set score=domain --set exact=0 "${text[@]}") ;;
+        paper) how=(--method dpruner --set preset=paper "${general[@]}" "${text[@]}") ;;
+        ewc) how=(--method dpruner --set penalty=ewc --set lambda=0.1 --set exact=0 "${general[@]}" "${text[@]}") ;;
+        default) how=(--method dpruner "${general[@]}" "${text[@]}") ;;
+        default-health | default-legal) # one domain's model, where both are measured
+          name=${method#default-}
+          how=(--method dpruner "${general[@]}" --domain "$name=$(fit_text "$name")" "${text[@]:${#fits[@]}}")
           ;;
-        default-tuned) run "$domain" "$ratio" "$row" --method dpruner --set tune=100 "${general[@]}" "${text[@]}" ;;
-        default-[hl]*) # one domain's model, where both are measured
-          run "$domain" "$ratio" "$row" --method dpruner "${general[@]}" --domain "${row#default-}=$(fit_text "${row#default-}")" "${text[@]:${#fits[@]}}"
-          ;;
-        domain-both) run "$domain" "$ratio" "$row" --method dpruner --set score=domain --set terms=both --set exact=0 "${text[@]}" ;;
-        ewc) run "$domain" "$ratio" "$row" --method dpruner --set penalty=ewc --set lambda=0.1 --set exact=0 "${general[@]}" "${text[@]}" ;;
-        mix) run "$domain" "$ratio" "$row" --method dpruner --set penalty=mix --set exact=0 "${general[@]}" "${text[@]}" ;;
-        ewc-raw)
-          run "$domain" "$ratio" "$row" --method dpruner --set penalty=ewc --set lambda=0.1 --set importance=raw --set exact=0 "${general[@]}" "${text[@]}" ;;
-        general-fit) run "$domain" "$ratio" "$row" --method dpruner --set score=general --set exact=20 "${general[@]}" "${text[@]}" ;;
-        domain-fit) run "$domain" "$ratio" "$row" --method dpruner --set score=domain --set exact=20 "${general[@]}" "${text[@]}" ;;
-        default) run "$domain" "$ratio" "$row" --method dpruner "${general[@]}" "${text[@]}" ;;
+        *) echo "no row $method" >&2; exit 2 ;;
       esac
+      run "$domain" "$ratio" "$row" "${how[@]}" "${settings[@]/#/--set=}"
     done
   done
 done

@@ -8,6 +8,7 @@
 #   CALIB=seed1 SAMPLES=128 bench/sds.sh OUT           other calibration text, drawn by seed 1
 #   VARIANTS="default default+data=dd paper paper+l1=0+l2=0" bench/sds.sh OUT     a preset with other settings: what each is worth
 #   EVAL=none BASES=sparsegpt PATTERNS=2:4 VARIANTS="initial default" bench/sds.sh OUT     what it costs: nothing measured, no control
+#   CONTROL=0 VARIANTS="paper rounds" bench/sds.sh OUT  without the control of each, which costs a third of a run
 #   SET=sapling bench/sds.sh OUT                       on the model and the texts of this repository: half a minute a run
 #   MODEL=FOLDER EVAL=perplexity:FILE CALIB_FILE=FILE LENGTH=256 bench/sds.sh OUT
 #
@@ -39,7 +40,7 @@ esac
 tasks=()
 for task in $eval; do tasks+=(--eval "$task"); done
 control=()
-[ "$eval" != none ] || control=(--no-control)
+if [ "$eval" = none ] || [ "${CONTROL:-1}" = 0 ]; then control=(--no-control); fi
 
 run() { # NAME PATTERN ARGUMENTS…
   local name=$1 pattern=$2 what

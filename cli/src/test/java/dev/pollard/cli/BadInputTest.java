@@ -237,6 +237,43 @@ class BadInputTest {
         assertRefused(2, "short.txt", "--eval", "perplexity:" + file, "--eval-length", 16);
     }
 
+    // ---- domains ----
+
+    @Test
+    void aDomainThatCannotBe() throws IOException {
+        Path good = text("good.txt", TinyLlama.text(200, 1));
+        assertDomainRefused(3, "none.txt: no such file", "a=" + folder.resolve("none.txt"));
+        assertDomainRefused(3, "empty.jsonl", "a=" + text("empty.jsonl", "") + ":text");
+        assertDomainRefused(2, "short.txt", "a=" + text("short.txt", "w1 w2"));
+        assertDomainRefused(2, "'text'", "a=" + text("t.jsonl", "{\"body\": \"w2\"}\n") + ":text");
+        assertDomainRefused(2, "'" + good + "'", good);
+        assertDomainRefused(4, "gradients need about", "a=" + good, "--memory", "100m");
+        assertRefused(2, "--domain", "--domain", "a=" + good);
+    }
+
+    private void assertDomainRefused(int code, String message, Object domain, Object... more)
+            throws IOException {
+        var options = new ArrayList<Object>(List.of("--method", "taylor", "--domain", domain));
+        options.addAll(List.of("--domain-samples", 4, "--domain-length", 16));
+        options.addAll(List.of(more));
+        assertRefused(code, message, options.toArray());
+    }
+
+    @Test
+    void questionsThatTellNoClassesApart() throws IOException {
+        Path data = Files.createDirectory(folder.resolve("questions"));
+        Path tests = data.resolve("pubmedqa-test_ground_truth.json");
+        Files.writeString(tests, "{\"1\": \"yes\", \"2\": \"yes\"}");
+        String question = "{\"CONTEXTS\": [\"w1\"], \"QUESTION\": \"w2\"%s}";
+        String labelled = question.formatted(", \"final_decision\": \"yes\"");
+        Path questions = data.resolve("ori_pqal.json");
+        Files.writeString(questions, "{\"1\": %s, \"2\": %s}".formatted(labelled, labelled));
+        assertRefused(2, "is 'yes'", "--eval", "pubmedqa", "--task-data", data);
+        String bare = question.formatted("");
+        Files.writeString(questions, "{\"1\": %s, \"2\": %s}".formatted(labelled, bare));
+        assertRefused(3, "final_decision", "--eval", "pubmedqa", "--task-data", data);
+    }
+
     // ---- options ----
 
     @ParameterizedTest

@@ -92,9 +92,20 @@ final class DomainGradients implements AutoCloseable {
         }
 
         /// The means, in place.
-        void divide() {
+        ///
+        /// @param whose they are
+        /// @throws NonFiniteLossException if one is not finite, which its square tells, too
+        void divide(String whose) {
             gradients.values().forEach(g -> g.mul_(1.0 / samples));
-            squares.values().forEach(g -> g.mul_(1.0 / samples));
+            squares.forEach(
+                    (weight, square) -> {
+                        double mean = square.mul_(1.0 / samples).mean().item();
+                        if (!Double.isFinite(mean)) {
+                            throw new NonFiniteLossException(
+                                    "%s: the mean squared gradient of %s is %s"
+                                            .formatted(whose, weight.module(), mean));
+                        }
+                    });
         }
 
         @Override
@@ -104,7 +115,7 @@ final class DomainGradients implements AutoCloseable {
         }
     }
 
-    /// @throws dev.pollard.model.NonFiniteLossException if a loss is not finite
+    /// @throws NonFiniteLossException if a loss or a gradient is not finite
     void run(List<Texts.Domain> domains) throws IOException {
         try (var dense = holdsByDistance() ? new Copies() : null) {
             if (pass.tuning().isPresent()) {
@@ -117,13 +128,14 @@ final class DomainGradients implements AutoCloseable {
                 var sum = new Sums();
                 open.add(sum);
                 int ofDomain = 0;
+                String whose = "domain " + domain.name();
                 for (var samples : rounds(List.of(domain.sequences()))) {
-                    double[] losses = add(samples, ofDomain, sum, "domain " + domain.name());
+                    double[] losses = add(samples, ofDomain, sum, whose);
                     ofDomain += losses.length;
                     done += losses.length;
                     told("gradients", "sample", done, total, losses);
                 }
-                sum.divide();
+                sum.divide(whose);
                 if (dense != null) {
                     addSlope(pass.tuning().orElseThrow().penalty(), sum, dense);
                 }
@@ -194,7 +206,7 @@ final class DomainGradients implements AutoCloseable {
                     double[] some = add(samples, losses.size(), sums, name);
                     Arrays.stream(some).forEach(losses::add);
                 }
-                sums.divide();
+                sums.divide(name);
                 step(tuning, rate(tuning, step), sums, dense);
                 double[] all = losses.stream().mapToDouble(loss -> loss).toArray();
                 told("tuning", "step", step + 1, tuning.steps(), all);

@@ -6,11 +6,13 @@ import static org.junit.jupiter.api.Assertions.assertFalse;
 import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
+import dev.pollard.eval.Decoding;
 import dev.pollard.eval.ResultCache;
 import dev.pollard.format.MalformedFileException;
 import dev.pollard.format.safetensors.SafetensorsFile;
 import dev.pollard.model.Compute;
 import dev.pollard.model.Model;
+import dev.pollard.model.NonFiniteLossException;
 import dev.pollard.model.TinyLlama;
 import dev.pollard.prune.Allocation;
 import dev.pollard.prune.Inputs;
@@ -27,12 +29,12 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /// Runs of methods that take gradients, from the recipe to the output folder.
 class DomainRunTest {
@@ -403,36 +405,58 @@ class DomainRunTest {
         assertArrayEquals(kept, weights());
     }
 
-    /// First less is kept of the way there, then the run is refused: before anything is read.
     @ParameterizedTest
-    @ValueSource(booleans = {false, true})
-    void memoryIsToldBeforeTheWork(boolean enough) throws IOException {
-        var asked = recipe("dpruner", Map.of(), "a=" + domain);
+    @CsvSource({
+        "model.layers.1.mlp.up_proj, 3e38,"
+                + " domain a: the loss of sample 0 \\(not finite from block 1 on.*\\) is NaN",
+        "lm_head, 1e25, domain a: the mean squared gradient of model.layers.* is Infinity",
+    })
+    void whatIsNotFiniteIsNamed(String spoiled, float value, String message) throws IOException {
+        new TinyLlama(3).write(model, Map.of(spoiled + ".weight", value));
+        var asked = recipe("taylor", Map.of(), "a=" + domain);
+        var e = assertThrows(NonFiniteLossException.class, () -> run(asked));
+        assertTrue(e.getMessage().matches(message), e.getMessage());
+        assertFalse(Files.exists(out));
+    }
+
+    /// First less is kept of the way there, then the run is refused: before anything is read.
+    @Test
+    void memoryIsToldBeforeTheWork() throws IOException {
+        var asked = recipe("taylor", Map.of(), "a=" + domain);
         long kept;
-        try (var run = prepare(asked)) {
+        try (var run = prepare(with(asked, 1L << 40))) {
             assertEquals(Activations.KEPT, run.plan().activations());
-            kept = run.plan().memory().base() + run.plan().memory().gradients();
+            kept = run.plan().memory().peak();
         }
-        long memory = enough ? kept - 1 : 1 << 20;
-        var little =
-                new Recipe(
-                        model,
-                        asked.pruning(),
-                        asked.calibration(),
-                        asked.domains(),
-                        asked.evaluation(),
-                        resources(memory),
-                        asked.output());
-        if (enough) {
-            try (var run = prepare(little)) {
-                assertEquals(Activations.RECOMPUTED, run.plan().activations());
-            } catch (WillNotFitException e) {
-                // Of what the blocks need besides: then the gradients were not the obstacle.
-                assertFalse(e.getMessage().startsWith("gradients"), e.getMessage());
-            }
-        } else {
-            var e = assertThrows(WillNotFitException.class, () -> prepare(little).close());
-            assertTrue(e.getMessage().startsWith("gradients need about"), e.getMessage());
+        try (var run = prepare(with(asked, kept - 1))) {
+            assertEquals(Activations.RECOMPUTED, run.plan().activations());
         }
+        var e = assertThrows(WillNotFitException.class, () -> prepare(with(asked, 1 << 20)));
+        var told = Pattern.compile("gradients need about (\\d+) MB.*").matcher(e.getMessage());
+        assertTrue(told.matches(), e.getMessage());
+        long megabytes = Long.parseLong(told.group(1));
+        prepare(with(asked, (megabytes + 1) << 20)).close();
+        assertThrows(WillNotFitException.class, () -> prepare(with(asked, megabytes - 1 << 20)));
+    }
+
+    /// Nothing is measured, so that gradients take most.
+    private Recipe with(Recipe recipe, long memory) {
+        return new Recipe(
+                recipe.model(),
+                recipe.pruning(),
+                recipe.calibration(),
+                recipe.domains(),
+                new Recipe.Evaluation(
+                        List.of(),
+                        OptionalInt.empty(),
+                        OptionalInt.empty(),
+                        Path.of(""),
+                        0,
+                        0,
+                        Decoding.GREEDY,
+                        OptionalInt.empty(),
+                        false),
+                resources(memory),
+                recipe.output());
     }
 }

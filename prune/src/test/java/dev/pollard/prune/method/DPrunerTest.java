@@ -555,10 +555,10 @@ class DPrunerTest {
     void theSlopeOfThePenaltyIsInTheGradient() throws IOException {
         var set = new LinkedHashMap<String, String>();
         set.putAll(Map.of("penalty", "ewc", "tune", "3", "exact", "0", "importance", "raw"));
-        set.put("lambda", "1e-6"); // the steps are the same to the last bits but few
+        set.put("lambda", "1e-3"); // the steps are the same but for some last bits
         Path weak = folder.resolve("weak");
         run(set, 2, weak, _ -> {});
-        set.put("lambda", "2e-6");
+        set.put("lambda", "2e-3");
         Path twice = folder.resolve("twice");
         run(set, 2, twice, _ -> {});
         String name = "model.layers.1.mlp.up_proj";
@@ -570,7 +570,7 @@ class DPrunerTest {
             var findings = a.load(1, 1).orElseThrow().findings().get(name);
             Tensor tuned = findings.tuned().orElseThrow();
             Tensor dense = Tensor.of(dense().get(name), tuned.size(0), tuned.size(1));
-            Tensor slope = importance.mul(2e-6).mul_(tuned.sub(dense));
+            Tensor slope = importance.mul(2e-3).mul_(tuned.sub(dense));
             Tensor more =
                     b.load(1, 1)
                             .orElseThrow()
@@ -582,7 +582,7 @@ class DPrunerTest {
                             .sub(findings.domains().getFirst().gradient());
             double largest = slope.abs().max().item();
             assertTrue(largest > 0);
-            assertEquals(0, more.sub(slope).abs().max().item(), 0.05 * largest + 1e-8);
+            assertEquals(0, more.sub(slope).abs().max().item(), 0.1 * largest);
         }
     }
 
@@ -689,6 +689,8 @@ class DPrunerTest {
         assertEquals(
                 new DualScore(DualScore.Terms.BOTH, true, penalty, 0, new ComparisonGroup.Matrix()),
                 paper.score());
+        var general = (GeneralImportance) paper.general().orElseThrow();
+        assertEquals(GeneralImportance.Form.SEQUENTIAL, general.form());
         assertTrue(paper.adjust().isEmpty());
     }
 
