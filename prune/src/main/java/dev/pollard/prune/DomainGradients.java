@@ -99,11 +99,13 @@ final class DomainGradients implements AutoCloseable {
             gradients.values().forEach(g -> g.mul_(1.0 / samples));
             squares.forEach(
                     (weight, square) -> {
-                        double mean = square.mul_(1.0 / samples).mean().item();
-                        if (!Double.isFinite(mean)) {
-                            throw new NonFiniteLossException(
-                                    "%s: the mean squared gradient of %s is %s"
-                                            .formatted(whose, weight.module(), mean));
+                        try (var _ = Scope.open()) {
+                            double mean = square.mul_(1.0 / samples).mean().item();
+                            if (!Double.isFinite(mean)) {
+                                throw new NonFiniteLossException(
+                                        "%s: the mean squared gradient of %s is %s"
+                                                .formatted(whose, weight.module(), mean));
+                            }
                         }
                     });
         }

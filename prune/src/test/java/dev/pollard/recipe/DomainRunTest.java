@@ -422,7 +422,7 @@ class DomainRunTest {
     /// First less is kept of the way there, then the run is refused: before anything is read.
     @Test
     void memoryIsToldBeforeTheWork() throws IOException {
-        var asked = recipe("taylor", Map.of(), "a=" + domain);
+        var asked = recipe("dpruner", Map.of(), "a=" + domain);
         long kept;
         try (var run = prepare(with(asked, 1L << 40))) {
             assertEquals(Activations.KEPT, run.plan().activations());
