@@ -44,6 +44,7 @@ run() { # DOMAIN RATIO ROW ARGUMENTS…
   [ -z "${LORA:-}" ] || "${POLLARD:-./pollard}" finetune "$out/$name" -o "$out/$name-lora" --overwrite \
     "${own_text[@]/#--calib/--data}" --data "$open" --samples "$LORA" --length 256 --compute "${COMPUTE:-bf16}" --seed "$seed" \
     "${measured[@]}" --no-progress -q
+  sha256sum "$out/$name"/*.safetensors >"$out/$name/sha256"
   rm -f "$out/$name"{,-lora}/*.safetensors # the reports are what is wanted
 }
 
