@@ -115,6 +115,7 @@ for domain in ${DOMAINS:-health legal}; do
         paper) how=(--method dpruner --set preset=paper "${general[@]}" "${text[@]}") ;;
         ewc) how=(--method dpruner --set penalty=ewc --set lambda=0.1 --set exact=0 "${general[@]}" "${text[@]}") ;;
         default) how=(--method dpruner "${general[@]}" "${text[@]}") ;;
+        sds) how=(--method sds --set base=dpruner "${general[@]}" "${text[@]}") ;;
         default-health | default-legal) # one domain's model, where both are measured
           name=${method#default-}
           how=(--method dpruner "${general[@]}" --domain "$name=$(fit_text "$name")" "${text[@]:${#fits[@]}}")

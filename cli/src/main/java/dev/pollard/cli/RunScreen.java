@@ -100,7 +100,7 @@ final class RunScreen implements RunListener, AutoCloseable {
                     facts.put("mean", "%.4f".formatted(errors / blocks));
                 }
                 if (done.resumed()) {
-                    facts.put("taken", "from the earlier run");
+                    facts.put("taken", "from what was done before");
                 }
                 progress.advance(facts);
             }

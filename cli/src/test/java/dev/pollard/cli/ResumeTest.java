@@ -159,7 +159,7 @@ class ResumeTest {
             assertEquals(0, resumed.code(), resumed.err());
             assertEquals(
                     Math.clamp(points.indexOf(point), 0, BLOCKS),
-                    resumed.err().split("taken from the earlier run", -1).length - 1,
+                    resumed.err().split("taken from what was done before", -1).length - 1,
                     point + "\n" + resumed.err());
             assertArrayEquals(expected, weights(), point);
             assertEquals(Set.of("out"), remains(), point);

@@ -426,6 +426,19 @@ public final class Driver {
         return needs;
     }
 
+    /// How many passes `one` and `other` begin with alike, but for the last of either: what one of
+    /// them commits there, the other would commit again.
+    public static int alike(Method one, Method other) {
+        var passes = one.passes();
+        var others = other.passes();
+        int most = Math.min(passes.size(), others.size()) - 1;
+        int alike = 0;
+        while (alike < most && passes.get(alike).equals(others.get(alike))) {
+            alike++;
+        }
+        return alike;
+    }
+
     /// The pass of `method` that takes gradients, if there is one.
     public static Optional<DomainPass> domainPass(Method method) {
         return method.passes().stream()

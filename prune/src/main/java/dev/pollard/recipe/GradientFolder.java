@@ -5,7 +5,6 @@ import dev.pollard.format.Sha256;
 import dev.pollard.prune.Driver;
 import dev.pollard.prune.Method;
 import java.io.IOException;
-import java.nio.channels.FileChannel;
 import java.nio.file.FileSystemException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -86,7 +85,7 @@ final class GradientFolder {
         boolean lent = false;
         for (int block : blocks) {
             if (!store.isCommitted(pass, block)) {
-                link(file(folder, block), store.file(pass, block));
+                WorkFolder.link(file(folder, block), store.file(pass, block));
                 lent = true;
             }
         }
@@ -120,7 +119,7 @@ final class GradientFolder {
         Files.createDirectory(partial);
         try {
             for (int block : blocks) {
-                link(store.file(pass, block), file(partial, block));
+                WorkFolder.link(store.file(pass, block), file(partial, block));
             }
             Files.writeString(
                     partial.resolve(MANIFEST),
@@ -141,19 +140,5 @@ final class GradientFolder {
 
     private static Path file(Path folder, int block) {
         return folder.resolve("block-%04d.safetensors".formatted(block));
-    }
-
-    /// Committed files are never written again, so a second name for one is as good as a copy.
-    private static void link(Path from, Path to) throws IOException {
-        try {
-            Files.createLink(to, from);
-        } catch (UnsupportedOperationException | IOException _) { // another disk, say
-            Path partial = to.resolveSibling("." + to.getFileName() + ".copy.part");
-            Files.copy(from, partial, StandardCopyOption.REPLACE_EXISTING);
-            try (var copied = FileChannel.open(partial, StandardOpenOption.WRITE)) {
-                copied.force(true);
-            }
-            Files.move(partial, to, StandardCopyOption.ATOMIC_MOVE);
-        }
     }
 }

@@ -173,7 +173,7 @@ public record Plan(
         long outputBytes = outputBytes(checkpoint, recipe.output());
         long workBytes =
                 methods.stream()
-                                .flatMap(m -> m.passes().stream())
+                                .flatMap(m -> m.passes().stream().skip(taken(method, m)))
                                 .mapToLong(pass -> numbersLeft(pass, texts))
                                 .sum()
                         * 4
@@ -186,6 +186,12 @@ public record Plan(
                 spill,
                 memory.grams(),
                 kept);
+    }
+
+    /// How many passes of `each` are not made, but taken from `method`: those of the control that
+    /// both begin with.
+    private static int taken(Method method, Method each) {
+        return each == method ? 0 : Driver.alike(method, each);
     }
 
     /// How many numbers a pass leaves of every weight.
@@ -399,7 +405,7 @@ public record Plan(
         double general = texts.tokens(Part.CALIBRATION);
         double operations = pruning.allocation().needs().isEmpty() ? 0 : general * forward;
         for (var each : methods(pruning, method)) {
-            for (int p = 0; p < each.passes().size(); p++) {
+            for (int p = taken(method, each); p < each.passes().size(); p++) {
                 switch (each.passes().get(p)) {
                     case Sweep sweep -> {
                         double tokens = texts.tokens(sweep.part());

@@ -206,6 +206,7 @@ public final class PruningRun implements AutoCloseable {
                                     shares,
                                     begun.read(),
                                     workers,
+                                    store,
                                     controlStore,
                                     events);
                     controlled = Optional.of(run);
@@ -383,11 +384,15 @@ public final class PruningRun implements AutoCloseable {
             Shares shares,
             RunTexts.Read read,
             Workers workers,
+            WorkFolder main,
             WorkFolder store,
             EventLog events)
             throws IOException {
         long start = System.nanoTime();
         listener.step("the control: " + control.name());
+        for (int pass = 0; pass < Driver.alike(method, control.method()); pass++) {
+            store.take(main, pass, plan.blocks());
+        }
         var pruned =
                 prune(
                         control.method(),

@@ -136,7 +136,7 @@ final class RunTexts {
         }
         if (Driver.sources(method).contains(Part.BOTH) && domainLength != calibrationLength) {
             throw new IllegalArgumentException(
-                    "--domain-length %d is not --calib-length %d, and the adjustment sees both texts: make them equal, or set fit=domains or fit=calibration"
+                    "--domain-length %d is not --calib-length %d, and the adjustment sees both texts: make them equal (or, of dpruner, set fit=domains or fit=calibration)"
                             .formatted(domainLength, calibrationLength));
         }
     }

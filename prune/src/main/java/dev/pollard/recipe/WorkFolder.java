@@ -278,6 +278,29 @@ public final class WorkFolder implements BlockStore, AutoCloseable {
         return weight;
     }
 
+    /// Takes what `other` has committed in a pass, where nothing is: of runs that are alike so far.
+    void take(WorkFolder other, int pass, Iterable<Integer> blocks) throws IOException {
+        for (int block : blocks) {
+            if (!isCommitted(pass, block)) {
+                link(other.file(pass, block), file(pass, block));
+            }
+        }
+    }
+
+    /// Committed files are never written again, so a second name for one is as good as a copy.
+    static void link(Path from, Path to) throws IOException {
+        try {
+            Files.createLink(to, from);
+        } catch (UnsupportedOperationException | IOException _) { // another disk, say
+            Path partial = to.resolveSibling("." + to.getFileName() + ".copy.part");
+            Files.copy(from, partial, StandardCopyOption.REPLACE_EXISTING);
+            try (var copied = FileChannel.open(partial, StandardOpenOption.WRITE)) {
+                copied.force(true);
+            }
+            Files.move(partial, to, StandardCopyOption.ATOMIC_MOVE);
+        }
+    }
+
     @Override
     public boolean isCommitted(int pass, int block) {
         return Files.exists(file(pass, block));

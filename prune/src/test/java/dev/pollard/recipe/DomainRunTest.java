@@ -45,6 +45,7 @@ class DomainRunTest {
     private Path out;
     private boolean recompute;
     private final List<RunEvent> events = new ArrayList<>();
+    private final List<RunEvent> control = new ArrayList<>();
 
     @BeforeEach
     void writeInputs() throws IOException {
@@ -65,7 +66,9 @@ class DomainRunTest {
                 }
 
                 @Override
-                public void control(RunEvent event) {}
+                public void control(RunEvent event) {
+                    control.add(event);
+                }
 
                 @Override
                 public void evaluating(String what, long done, long total) {}
@@ -210,7 +213,7 @@ class DomainRunTest {
         var record = run(sharing(gradients, "dpruner", set, 0.5));
         assertArrayEquals(alone, weights());
         assertEquals(0, record.seconds().gradients());
-        assertTrue(events.stream().noneMatch(RunEvent.SamplesDone.class::isInstance));
+        assertFalse(takesGradients(events));
         assertTrue(
                 record.warnings().stream().anyMatch(w -> w.contains("an earlier run left")),
                 record.warnings().toString());
@@ -267,6 +270,80 @@ class DomainRunTest {
         var record = run(recipe("taylor", Map.of()));
         assertTrue(record.domains().isEmpty());
         assertEquals(6, record.calibration().sequences());
+    }
+
+    private static boolean takesGradients(List<RunEvent> events) {
+        return events.stream().anyMatch(RunEvent.SamplesDone.class::isInstance);
+    }
+
+    /// The zeros of every pruned matrix, one matrix after the other.
+    private List<Boolean> zeros() throws IOException {
+        var zeros = new ArrayList<Boolean>();
+        try (var written = Model.open(out);
+                var _ = Scope.open()) {
+            for (var entry : written.checkpoint().prunable()) {
+                for (float value : written.weight(entry).toFloats()) {
+                    zeros.add(value == 0);
+                }
+            }
+        }
+        return zeros;
+    }
+
+    @ParameterizedTest
+    @CsvSource({"taylor, block", "taylor, model", "dpruner, block", "dpruner, model"})
+    void sdsStartsFromWhatGradientsPrune(String base, String schedule) throws IOException {
+        run(recipe(base, base.equals("dpruner") ? Map.of("exact", "0") : Map.of(), "a=" + domain));
+        var byBase = zeros();
+        Files.move(out, folder.resolve("base"));
+
+        // Without a step that moves the mask it is the base's.
+        var still = Map.of("base", base, "schedule", schedule, "rounds", "0", "soft", "0");
+        run(recipe("sds", still, "a=" + domain));
+        assertEquals(byBase, zeros());
+        Files.move(out, folder.resolve("still"));
+
+        // With them it is another, as exact, and the control takes the gradients that are there.
+        events.clear();
+        var whole = Map.of("base", base, "schedule", schedule, "keep", "last");
+        var record = run(recipe("sds", whole, "a=" + domain));
+        assertFalse(byBase.equals(zeros()));
+        assertEquals(0.5, record.sparsity(), 0.001);
+        assertTrue(takesGradients(events));
+        assertFalse(control.isEmpty());
+        assertFalse(takesGradients(control));
+        var layer = record.layers().getFirst();
+        var control = record.control().layers().get(layer.name());
+        assertTrue(
+                layer.relativeError() < layer.steps().get(firstSparse(base)).relativeError(),
+                layer.toString());
+        assertTrue(control < layer.steps().get(firstSparse(base)).relativeError());
+    }
+
+    /// Index of the first sparse step: D-Pruner looks at the weights before.
+    private static int firstSparse(String base) {
+        return base.equals("dpruner") ? 1 : 0;
+    }
+
+    @Test
+    void sdsTellsWhatItsBaseNeeds() {
+        var set = Map.of("base", "dpruner");
+        var e = assertThrows(Exception.class, () -> prepare(recipe("sds", set)).close());
+        assertEquals(
+                "sds needs text of its domain: give --domain NAME=FILE[:field]", e.getMessage());
+        var lengths =
+                assertThrows(
+                        IllegalArgumentException.class,
+                        () ->
+                                prepare(
+                                                recipe(
+                                                        "sds",
+                                                        set,
+                                                        List.of(general.toString()),
+                                                        OptionalInt.of(10),
+                                                        "a=" + domain))
+                                        .close());
+        assertTrue(lengths.getMessage().contains("make them equal"), lengths.getMessage());
     }
 
     @Test

@@ -68,7 +68,7 @@ record DualScore(
     /// `[out, in]`, not negative.
     private Tensor score(LayerContext layer) {
         var known = layer.findings();
-        Tensor weight = known.tuned().orElse(layer.target());
+        Tensor weight = known.tuned().orElse(layer.weight());
         Tensor sum = Tensor.zeros(weight.shape());
         if (terms != Terms.NONE) {
             for (var domain : known.domains()) {

@@ -4,7 +4,6 @@ import dev.pollard.format.Nearest;
 import dev.pollard.prune.DomainPass;
 import dev.pollard.prune.Driver;
 import dev.pollard.prune.Inputs;
-import dev.pollard.prune.LayerPruner;
 import dev.pollard.prune.Method;
 import dev.pollard.stats.Statistic;
 import java.util.HashMap;
@@ -17,9 +16,6 @@ import java.util.function.Function;
 /// The catalogue: every method by the name that `--method` takes.
 public final class Methods {
     private static final String PRESET = "preset";
-
-    /// The methods that are one step by themselves, and so can be part of another.
-    static final List<String> PRUNERS = List.of("magnitude", "wanda", "sparsegpt");
 
     private static final List<Entry> ALL =
             List.of(
@@ -71,17 +67,11 @@ public final class Methods {
                                     "2408.10473"),
                             Sds.SETTINGS,
                             Sds.PRESETS,
-                            settings -> {
-                                var base = pruner(settings.get(Sds.BASE));
-                                var second =
-                                        switch (settings.get(Sds.SECOND)) {
-                                            case "base" -> base;
-                                            // In the groups in which the mask will be adjusted.
-                                            case "wanda" -> new Wanda(base.comparison());
-                                            case String other -> pruner(other);
-                                        };
-                                return Sds.of(settings, base, second);
-                            }),
+                            settings ->
+                                    Sds.of(
+                                            settings,
+                                            byDefault(settings.get(Sds.BASE)),
+                                            Methods::byDefault)),
                     new Entry(
                             "taylor",
                             "removes the weights whose removal changes the loss least, by its"
@@ -143,18 +133,17 @@ public final class Methods {
 
         /// The pass of the method, as set by default, that takes gradients.
         public Optional<DomainPass> domainPass() {
-            return Driver.domainPass(create(settings(Map.of())));
+            return Driver.domainPass(byDefault(key));
         }
 
         /// What the method, as set by default, gathers of the layers' inputs.
         public Set<Statistic> needs() {
-            return Driver.needs(create(settings(Map.of())), Inputs.PRUNED);
+            return Driver.needs(byDefault(key), Inputs.PRUNED);
         }
     }
 
-    private static LayerPruner pruner(String key) {
-        var entry = named(key);
-        return (LayerPruner) entry.create(entry.settings(Map.of()));
+    private static Method byDefault(String key) {
+        return create(key, Map.of());
     }
 
     /// All methods, simplest first.

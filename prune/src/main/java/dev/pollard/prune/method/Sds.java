@@ -6,6 +6,8 @@ import dev.pollard.prune.Pass;
 import dev.pollard.prune.Sweep;
 import dev.pollard.prune.Sweep.Capture;
 import dev.pollard.prune.Sweep.Flow;
+import dev.pollard.prune.Sweep.Start;
+import dev.pollard.prune.Texts;
 import dev.pollard.prune.solver.Adam;
 import dev.pollard.prune.solver.Coordinates;
 import dev.pollard.stats.Tokens;
@@ -13,13 +15,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.stream.Stream;
+import java.util.function.Function;
 
 /// Sparse-Dense-Sparse: prune, rebuild a dense model that stays near the sparse one, prune that,
 /// and adjust the weights that are left (Li et al.: Enhancing One-shot Pruned Pre-trained Language
 /// Models through Sparse-Dense-Sparse Mechanism, arXiv 2408.10473).
 ///
-/// 1. sparse: `W_s`, by any pruner of the catalogue;
+/// 1. sparse: `W_s`, by any other method of the catalogue, after the passes that it needs;
 /// 2. dense: [Redense], from W_s towards the dense layer's outputs, all entries free;
 /// 3. sparse: the rebuilt weights are pruned, and [Adjust] moves them towards the outputs of the
 ///    *original* dense layer.
@@ -27,14 +29,18 @@ import java.util.stream.Stream;
 /// Steps 2 and 3 may be repeated. Without them, with the adjustment alone, it is the *control*:
 /// what SDS is worth is the difference to it.
 ///
+/// @param before passes that the base needs, which leave the weights as they are
 /// @param base prunes first
+/// @param part of the texts that all steps see: the base's
 /// @param second prunes what was rebuilt
 /// @param schedule whether all steps are taken in one block before the next, or each in the whole
 ///     model
 /// @param rounds of dense and sparse; 0 is the control
 /// @param tokens how much each counts in all steps
 public record Sds(
+        List<Pass> before,
         LayerPruner base,
+        Texts.Part part,
         LayerPruner second,
         Schedule schedule,
         int rounds,
@@ -49,12 +55,16 @@ public record Sds(
                     List.of("default", "paper", "rounds"),
                     "other defaults: default is what measured best, paper the paper's own");
     static final Setting.Choice BASE =
-            new Setting.Choice("base", "sparsegpt", Methods.PRUNERS, "prunes first");
+            new Setting.Choice(
+                    "base",
+                    "sparsegpt",
+                    List.of("magnitude", "wanda", "sparsegpt", "taylor", "dpruner"),
+                    "prunes first, by its own defaults; taylor and dpruner take gradients first");
     static final Setting.Choice SECOND =
             new Setting.Choice(
                     "second",
                     "wanda",
-                    Stream.concat(Stream.of("base"), Methods.PRUNERS.stream()).toList(),
+                    List.of("base", "magnitude", "wanda", "sparsegpt"),
                     "prunes what was rebuilt; wanda in the groups of the base");
     static final Setting.Choice SCHEDULE =
             new Setting.Choice(
@@ -181,8 +191,20 @@ public record Sds(
                     "rounds",
                     Map.of("rounds", "2"));
 
+    /// @param first whose last pass begins with the step that prunes first
+    /// @param others gives the method that prunes what was rebuilt, by its name
     /// @throws IllegalArgumentException if the settings do not go together
-    static Sds of(Settings settings, LayerPruner base, LayerPruner second) {
+    static Sds of(Settings settings, Method first, Function<String, Method> others) {
+        var passes = first.passes();
+        var pruning = (Sweep) passes.getLast();
+        var base = pruning.steps().getFirst();
+        var second =
+                switch (settings.get(SECOND)) {
+                    case "base" -> base;
+                    // In the groups in which the mask will be adjusted.
+                    case "wanda" -> new Wanda(base.comparison());
+                    case String other -> (LayerPruner) others.apply(other);
+                };
         var coordinates = settings.get(COORDINATES, Coordinates.class);
         double damping = settings.get(DAMPING);
         boolean keepBest = settings.get(KEEP).equals("best");
@@ -200,7 +222,9 @@ public record Sds(
                                     settings.get(STEPS), settings.get(PULL), settings.get(GROWTH));
                 };
         return new Sds(
+                passes.subList(0, passes.size() - 1),
                 keepBest ? new OnFit(base) : base,
+                pruning.part(),
                 keepBest ? new OnFit(second) : second,
                 settings.get(SCHEDULE, Schedule.class),
                 settings.get(ROUNDS),
@@ -226,6 +250,7 @@ public record Sds(
 
     /// @throws IllegalArgumentException if the data are those of rebuilt blocks and there are none
     public Sds {
+        before = List.copyOf(before);
         if (redense.data() == Redense.Data.KD && schedule == Schedule.BLOCK) {
             throw new IllegalArgumentException(
                     "data=kd needs schedule=model: block by block, nothing before a layer is rebuilt");
@@ -238,7 +263,17 @@ public record Sds(
         if (rounds == 0) {
             return Optional.empty();
         }
-        var alone = new Sds(base, second, schedule, 0, tokens, redense, adjust.times(rounds));
+        var alone =
+                new Sds(
+                        before,
+                        base,
+                        part,
+                        second,
+                        schedule,
+                        0,
+                        tokens,
+                        redense,
+                        adjust.times(rounds));
         return Optional.of(
                 new Control(
                         "adjustment alone",
@@ -256,27 +291,27 @@ public record Sds(
 
     @Override
     public List<Pass> passes() {
-        return switch (schedule) {
-            case BLOCK -> List.of(new Sweep(steps(), Capture.ONCE, Flow.LEFT, tokens));
+        var passes = new ArrayList<>(before);
+        switch (schedule) {
+            case BLOCK -> passes.add(sweep(steps(), Flow.LEFT));
             case MODEL -> {
-                var passes = new ArrayList<Pass>();
-                passes.add(sweep(base));
+                passes.add(sweep(List.of(base), Flow.LEFT));
                 for (int round = 0; round < rounds; round++) {
                     // Inputs of the sparse model throughout, or of the one rebuilt so far.
                     var flow = redense.data() == Redense.Data.KD ? Flow.LEFT : Flow.ENTERED;
-                    passes.add(new Sweep(List.of(redense), Capture.ONCE, flow, tokens));
-                    passes.add(new Sweep(List.of(second, adjust), Capture.ONCE, Flow.LEFT, tokens));
+                    passes.add(sweep(List.of(redense), flow));
+                    passes.add(sweep(List.of(second, adjust), Flow.LEFT));
                 }
                 if (rounds == 0) {
-                    passes.add(sweep(adjust));
+                    passes.add(sweep(List.of(adjust), Flow.LEFT));
                 }
-                yield List.copyOf(passes);
             }
-        };
+        }
+        return List.copyOf(passes);
     }
 
-    private Sweep sweep(LayerPruner step) {
-        return new Sweep(List.of(step), Capture.ONCE, Flow.LEFT, tokens);
+    private Sweep sweep(List<LayerPruner> steps, Flow flow) {
+        return new Sweep(steps, Capture.ONCE, flow, tokens, Start.AS_LEFT, part);
     }
 
     /// The paper's early exit, for the model: it is left as the first pruning left it if nothing
@@ -284,8 +319,9 @@ public record Sds(
     /// layer by layer only, see [Adjust].
     @Override
     public List<Integer> candidates() {
+        int first = before.size();
         int last = passes().size() - 1;
-        return adjust.keepBest() && last > 0 ? List.of(0, last) : List.of(last);
+        return adjust.keepBest() && last > first ? List.of(first, last) : List.of(last);
     }
 
     private List<LayerPruner> steps() {

@@ -408,8 +408,8 @@ class SdsTest {
                 "rate=0 | rate must be a number in [1.0E-9, 1000]: '0.0'",
                 "data=both | data must be one of sd, dd, kd, cross: 'both'",
                 "data=kd | data=kd needs schedule=model: block by block, nothing before a layer is rebuilt",
-                "base=sparsgpt | base must be one of magnitude, wanda, sparsegpt: 'sparsgpt'; did you mean 'sparsegpt'?",
-                "base=sds | base must be one of magnitude, wanda, sparsegpt: 'sds'",
+                "base=sparsgpt | base must be one of magnitude, wanda, sparsegpt, taylor, dpruner: 'sparsgpt'; did you mean 'sparsegpt'?",
+                "base=sds | base must be one of magnitude, wanda, sparsegpt, taylor, dpruner: 'sds'",
                 "slover=adam | unknown setting of sds 'slover'; did you mean 'solver'?"
             })
     void aSettingThatMakesNoSenseIsRefusedInOneLine(String setting, String message) {
