@@ -8,6 +8,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.pollard.model.Compute;
 import dev.pollard.prune.ComparisonGroup;
+import dev.pollard.prune.Driver;
 import dev.pollard.prune.Findings;
 import dev.pollard.prune.LayerContext;
 import dev.pollard.prune.LayerError;
@@ -394,6 +395,21 @@ class SdsTest {
         var rounds = (Sds) Methods.create("sds", Map.of("preset", "rounds"));
         assertEquals(2, rounds.rounds());
         assertEquals(7, ((Sweep) rounds.passes().getFirst()).steps().size());
+    }
+
+    @Test
+    void everyOtherMethodIsABase() {
+        var others = new ArrayList<>(Methods.all().stream().map(Methods.Entry::key).toList());
+        others.remove("sds");
+        assertEquals(others, Sds.BASE.options());
+        for (String base : others) {
+            var before = Methods.create(base, Map.of()).passes();
+            int own = before.size() - 1;
+            var sds = Methods.create("sds", Map.of("base", base, "schedule", "model"));
+            assertEquals(before.subList(0, own), sds.passes().subList(0, own));
+            assertEquals(List.of(own, own + 2), sds.candidates());
+            assertEquals(own + 1, Driver.alike(sds, sds.control().orElseThrow().method()));
+        }
     }
 
     @ParameterizedTest
