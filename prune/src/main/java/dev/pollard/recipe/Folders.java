@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.attribute.BasicFileAttributes;
+import java.util.HashSet;
 
 /// Whole folders: removed, and put in the place of another.
 final class Folders {
@@ -93,15 +94,21 @@ final class Folders {
         }
     }
 
-    /// Bytes of the files in a folder, 0 if there is none.
-    static long bytes(Path folder) throws IOException {
-        if (!Files.isDirectory(folder)) {
-            return 0;
-        }
+    /// Bytes of the files in those of the folders that exist; a file of two names counts once.
+    static long bytes(Path... folders) throws IOException {
+        var counted = new HashSet<Object>();
         long bytes = 0;
-        try (var files = Files.newDirectoryStream(folder, Files::isRegularFile)) {
-            for (Path file : files) {
-                bytes += Files.size(file);
+        for (Path folder : folders) {
+            if (!Files.isDirectory(folder)) {
+                continue;
+            }
+            try (var files = Files.newDirectoryStream(folder, Files::isRegularFile)) {
+                for (Path file : files) {
+                    var facts = Files.readAttributes(file, BasicFileAttributes.class);
+                    if (facts.fileKey() == null || counted.add(facts.fileKey())) {
+                        bytes += facts.size();
+                    }
+                }
             }
         }
         return bytes;

@@ -308,7 +308,7 @@ public final class WorkFolder implements BlockStore, AutoCloseable {
 
     /// Bytes of what a run left in the folder, 0 if there is none.
     static long bytes(Path folder) throws IOException {
-        return Folders.bytes(folder) + Folders.bytes(folder.resolve(CONTROL));
+        return Folders.bytes(folder, folder.resolve(CONTROL));
     }
 
     /// Removes what a run left in the folder, and the folder if nothing else is in it.

@@ -897,6 +897,26 @@ class PruningRunTest {
                 record.evaluations().getFirst().control());
     }
 
+    @Test
+    void whatTheControlTakesOfItsRunIsOnDiskOnce() throws IOException {
+        var stopping = new Listener();
+        stopping.stopControlAfter = 0;
+        var recipe = sds(Map.of("schedule", "model"), true);
+        assertThrows(IllegalStateException.class, () -> run(recipe, stopping));
+        Path work = folder.resolve("out.work");
+        String first = "pass-0-block-0000.safetensors";
+        assertTrue(Files.isSameFile(work.resolve(first), work.resolve("control").resolve(first)));
+        long own = Folders.bytes(work);
+        long controls = Folders.bytes(work.resolve("control"));
+        long shared = 0;
+        for (int block = 0; block < BLOCKS; block++) {
+            shared += Files.size(work.resolve("pass-0-block-%04d.safetensors".formatted(block)));
+        }
+        assertEquals(own + controls - shared, WorkFolder.bytes(work));
+        run(with(recipe, recipe.output(), true));
+        assertEquals(Set.of("out"), remains());
+    }
+
     private static List<Boolean> resumed(List<RunEvent> events) {
         return events.stream()
                 .filter(RunEvent.BlockDone.class::isInstance)
