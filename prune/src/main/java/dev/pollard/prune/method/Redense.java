@@ -32,6 +32,7 @@ import java.util.Set;
 /// @param data whose inputs the layer is rebuilt on
 /// @param solver how the minimum is approached
 /// @param coordinates units of the weights
+/// @param reduction of the error over tokens, which the λ are weighed against
 /// @param l1 λ₁, times the mean absolute weight
 /// @param l2 λ₂
 /// @param damping added to the diagonal of the Gram, as a fraction of its mean
@@ -41,6 +42,7 @@ record Redense(
         Data data,
         Solver solver,
         Coordinates coordinates,
+        Reduction reduction,
         double l1,
         double l2,
         double damping,
@@ -56,6 +58,12 @@ record Redense(
         KD,
         /// Student of the sparse model, teacher of the dense.
         CROSS
+    }
+
+    /// What the squared error of a layer is, of those of its tokens. The paper does not say.
+    enum Reduction {
+        MEAN,
+        SUM
     }
 
     /// How the minimum is approached, and how W_s holds on.
@@ -141,10 +149,15 @@ record Redense(
                     LeastSquares.of(
                             layer.target(), inputs, cross, coordinates, damping, layer.compute());
             Tensor start = error.enter(layer.weight());
+            // The errors here are means.
+            double share = reduction == Reduction.SUM ? 1.0 / inputs.tokens() : 1;
+            double l1 = share * this.l1;
+            double l2 = share * this.l2;
             Tensor dense =
                     switch (solver) {
                         case Solver.Gradient(int steps) -> error.descend(start, steps, l1, l2);
-                        case Solver.Batches(Adam adam) -> stepped(error, layer, start, adam);
+                        case Solver.Batches(Adam adam) ->
+                                stepped(error, layer, start, adam, l1, l2);
                         case Solver.Alternating(int steps, double rho, double growth) ->
                                 error.approach(
                                         start,
@@ -162,7 +175,8 @@ record Redense(
         }
     }
 
-    private Tensor stepped(LeastSquares error, LayerContext layer, Tensor start, Adam adam) {
+    private Tensor stepped(
+            LeastSquares error, LayerContext layer, Tensor start, Adam adam, double l1, double l2) {
         var stats = layer.stats().fit();
         Tensor inputs = data == Data.DD ? stats.keptDenseInputs() : stats.keptInputs();
         Optional<Tensor> teacher =

@@ -125,6 +125,12 @@ public record Sds(
                     "scaled",
                     List.of("scaled", "raw"),
                     "weights times the root mean square of their inputs, or as they are");
+    static final Setting.Choice REDUCTION =
+            new Setting.Choice(
+                    "reduction",
+                    "mean",
+                    List.of("mean", "sum"),
+                    "of the error over tokens, which l1 and l2 are weighed against");
     static final Setting.Real L1 =
             new Setting.Real("l1", 0.0, 0, 1e6, "regularisation, times the mean absolute weight");
     static final Setting.Real L2 = new Setting.Real("l2", 0.0, 0, 1e6, "regularisation");
@@ -164,6 +170,7 @@ public record Sds(
                     RATE,
                     BATCH,
                     COORDINATES,
+                    REDUCTION,
                     L1,
                     L2,
                     SOFT,
@@ -183,6 +190,7 @@ public record Sds(
                             Map.entry("steps", "200"),
                             Map.entry("coordinates", "raw"),
                             Map.entry("tokens", "plain"),
+                            Map.entry("reduction", "sum"),
                             Map.entry("l1", "0.1"),
                             Map.entry("l2", "0.1"),
                             Map.entry("soft", "200"),
@@ -234,6 +242,7 @@ public record Sds(
                         settings.get(DATA, Redense.Data.class),
                         solver,
                         coordinates,
+                        settings.get(REDUCTION, Redense.Reduction.class),
                         settings.get(L1),
                         settings.get(L2),
                         damping,

@@ -20,6 +20,7 @@ import dev.pollard.prune.RandomLayer;
 import dev.pollard.prune.Selection;
 import dev.pollard.prune.Sparsity;
 import dev.pollard.prune.Sweep;
+import dev.pollard.prune.solver.Adam;
 import dev.pollard.prune.solver.Coordinates;
 import dev.pollard.stats.Gram;
 import dev.pollard.stats.LayerStats;
@@ -323,7 +324,43 @@ class SdsTest {
     /// Gradient steps without regularisation.
     private static Redense plain(Redense.Data data, int steps, Coordinates coordinates) {
         var solver = new Redense.Solver.Gradient(steps);
-        return new Redense(new ComparisonGroup.Row(), data, solver, coordinates, 0, 0, 0, false);
+        return redense(data, solver, coordinates, Redense.Reduction.MEAN, 0, 0);
+    }
+
+    private static Redense redense(
+            Redense.Data data,
+            Redense.Solver solver,
+            Coordinates coordinates,
+            Redense.Reduction reduction,
+            double l1,
+            double l2) {
+        return new Redense(
+                new ComparisonGroup.Row(), data, solver, coordinates, reduction, l1, l2, 0, false);
+    }
+
+    /// A sum is so many means: the λ count as much less.
+    @ParameterizedTest
+    @ValueSource(strings = {"gradient", "alternating", "adam"})
+    void lambdasAreWeighedAgainstTheErrorAsItIsReduced(String kind) {
+        var solver =
+                switch (kind) {
+                    case "gradient" -> new Redense.Solver.Gradient(5);
+                    case "adam" -> new Redense.Solver.Batches(new Adam(1, 0.1, 64));
+                    default -> new Redense.Solver.Alternating(5, 0.1, 2);
+                };
+        try (var _ = Scope.open()) {
+            var layer = layer();
+            long tokens = layer.stats().fit().gram().tokens();
+            var data = Redense.Data.SD;
+            var raw = Coordinates.RAW;
+            var sum = redense(data, solver, raw, Redense.Reduction.SUM, 0.4 * tokens, 0.2 * tokens);
+            var mean = redense(data, solver, raw, Redense.Reduction.MEAN, 0.4, 0.2);
+            var none = redense(data, solver, raw, Redense.Reduction.MEAN, 0, 0);
+            float[] expected = mean.prune(layer, TWO_OF_FOUR).weight().toFloats();
+            assertArrayEquals(expected, sum.prune(layer, TWO_OF_FOUR).weight().toFloats(), 1e-6f);
+            float[] unheld = none.prune(layer, TWO_OF_FOUR).weight().toFloats();
+            assertFalse(Arrays.equals(expected, unheld));
+        }
     }
 
     /// At the minimum the gradient of the error is zero, whichever the inputs.
@@ -390,6 +427,7 @@ class SdsTest {
         assertEquals(0, paper.get(Sds.EXACT));
         assertEquals("gradient", paper.get(Sds.SOLVER));
         assertEquals("raw", paper.get(Sds.COORDINATES));
+        assertEquals("sum", paper.get(Sds.REDUCTION));
         assertEquals("sd", paper.get(Sds.DATA));
         assertEquals(3, Methods.create("sds", Map.of("preset", "paper")).passes().size());
         var rounds = (Sds) Methods.create("sds", Map.of("preset", "rounds"));
