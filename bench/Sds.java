@@ -42,7 +42,7 @@ void main(String[] reports) throws Exception {
                                         ? "%.5f".formatted(error)
                                         : "%.5f → %.5f".formatted(run.control().relativeError(), error),
                                 100 * moved / kept,
-                                seconds.load() + seconds.capture() + seconds.prune() + seconds.propagate() + seconds.commit(),
+                                seconds.load() + seconds.capture() + seconds.gradients() + seconds.prune() + seconds.propagate() + seconds.commit(),
                                 run.control() == null ? "" : "%.0f".formatted(run.control().seconds()),
                                 seconds.total(),
                                 run.peakRssBytes() >> 20));

@@ -3,6 +3,7 @@ package dev.pollard.data;
 import dev.pollard.format.Sha256;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -93,6 +94,21 @@ public final class TokenWindows {
                         .mapToObj(i -> ids[i])
                         .toArray(int[][]::new);
         return some.length == 0 ? this : new TokenWindows(some, length, origins);
+    }
+
+    /// These windows and those of `other` behind them.
+    ///
+    /// @throws IllegalArgumentException if those are of another length
+    public TokenWindows and(TokenWindows other) {
+        if (other.length != length) {
+            throw new IllegalArgumentException(
+                    "windows of %d and of %d tokens".formatted(length, other.length));
+        }
+        var all = new ArrayList<>(List.of(ids));
+        all.addAll(List.of(other.ids));
+        var sources = new ArrayList<>(origins);
+        sources.addAll(other.origins);
+        return new TokenWindows(all.toArray(int[][]::new), length, sources);
     }
 
     /// What every source contributed, in the order they were named in.

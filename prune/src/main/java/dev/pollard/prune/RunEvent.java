@@ -25,7 +25,8 @@ public sealed interface RunEvent {
 
     /// A block is pruned, committed, and its outputs are the inputs of the next.
     ///
-    /// @param resumed whether it was taken from an earlier, interrupted run
+    /// @param resumed whether it was done before: by a run that was interrupted, or, for a control,
+    ///     by the run that it belongs to
     /// @param relativeError mean over its layers, NaN if there are none
     record BlockDone(
             int pass,

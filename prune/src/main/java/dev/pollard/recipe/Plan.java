@@ -121,7 +121,7 @@ public record Plan(
         activations *= both ? 2 : 1;
         long weights = 4 * largestBlock(layers);
         var methods = methods(recipe.pruning(), method);
-        int versions = methods.stream().mapToInt(Plan::keptAtOnce).max().orElseThrow();
+        long versions = methods.stream().mapToLong(m -> keptAtOnce(m, texts)).max().orElseThrow();
         long solver =
                 methods.stream()
                         .flatMap(Plan::steps)
@@ -350,13 +350,14 @@ public record Plan(
 
     /// How many versions of a block its last step knows besides the dense one, its own included:
     /// what every pass before left, and every step of this.
-    private static int keptAtOnce(Method method) {
-        int most = 0;
-        for (int p = 0; p < method.passes().size(); p++) {
-            switch (method.passes().get(p)) {
-                case Sweep sweep -> most = Math.max(most, p + sweep.steps().size());
-                case DomainPass _ -> {}
+    private static long keptAtOnce(Method method, RunTexts texts) {
+        long most = 0;
+        long before = 0;
+        for (var pass : method.passes()) {
+            if (pass instanceof Sweep sweep) {
+                most = Math.max(most, before + sweep.steps().size());
             }
+            before += numbersLeft(pass, texts);
         }
         return most;
     }

@@ -15,6 +15,7 @@ import dev.pollard.prune.OutlierSurvey;
 import dev.pollard.prune.RunEvent;
 import dev.pollard.prune.Sparsity;
 import dev.pollard.prune.StoredDecoder;
+import dev.pollard.prune.Sweep;
 import dev.pollard.prune.Timings;
 import dev.pollard.prune.method.Methods;
 import dev.pollard.prune.method.Settings;
@@ -326,20 +327,21 @@ public final class PruningRun implements AutoCloseable {
                         store,
                         told);
         var result = driver.run(read.texts());
-        int pass = choose(method, what, read.calibration(), workers, store);
+        int pass = choose(method, what, read, workers, store);
         return new Pruned(new LayerStory(result.layers(), pass), result.timings());
     }
 
     /// Which pass holds the result: of those the method leaves to choose from, the one whose model
     /// has the least loss on the calibration sequences held out.
     private int choose(
-            Method method,
-            String what,
-            Optional<TokenWindows> calibration,
-            Workers workers,
-            WorkFolder store) {
+            Method method, String what, RunTexts.Read read, Workers workers, WorkFolder store) {
         var candidates = method.candidates();
-        if (candidates.size() == 1 || calibration.isEmpty()) {
+        if (candidates.size() == 1) {
+            return candidates.getLast();
+        }
+        var fitted = (Sweep) method.passes().get(candidates.getLast());
+        var judges = read.of(fitted.part()).map(TokenWindows::heldOut);
+        if (judges.isEmpty()) {
             return candidates.getLast();
         }
         var choice =
@@ -347,7 +349,7 @@ public final class PruningRun implements AutoCloseable {
                         model.decoder(),
                         store,
                         candidates,
-                        calibration.get().heldOut(),
+                        judges.get(),
                         new Perplexity(recipe.resources().compute(), workers),
                         pass ->
                                 progress(

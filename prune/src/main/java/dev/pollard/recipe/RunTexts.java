@@ -205,6 +205,18 @@ final class RunTexts {
             return new Texts(ids, named);
         }
 
+        /// The windows of a part, in the order in which a sweep sees them; empty if there are none.
+        Optional<TokenWindows> of(Part part) {
+            var windows = new ArrayList<TokenWindows>();
+            if (part != Part.DOMAINS) {
+                calibration.ifPresent(windows::add);
+            }
+            if (part != Part.CALIBRATION) {
+                windows.addAll(domains.values());
+            }
+            return windows.stream().reduce(TokenWindows::and);
+        }
+
         /// The first sequence there is.
         Optional<int[]> first() {
             return calibration

@@ -148,6 +148,19 @@ class TokenWindowsTest {
     }
 
     @Test
+    void windowsGoBehindOthersOfTheirLength() {
+        var four = new TokenWindows(new int[][] {{1}, {2}, {3}, {4}}, 1, List.of());
+        var all = four.and(new TokenWindows(new int[][] {{5}, {6}, {7}, {8}, {9}}, 1, List.of()));
+        assertEquals(9, all.count());
+        assertArrayEquals(new int[] {5}, all.get(4));
+        // What is held out is told of all of them: not the fourth, which is of four.
+        assertArrayEquals(new int[][] {{8}}, all.heldOut().all());
+        assertArrayEquals(new int[][] {{4}}, four.heldOut().all());
+        var longer = new TokenWindows(new int[][] {{1, 2}}, 2, List.of());
+        assertThrows(IllegalArgumentException.class, () -> four.and(longer));
+    }
+
+    @Test
     void takesRowsOfAMatrixAsSequences() throws Exception {
         var source = ids("a.npy", "(4, 6)", 24);
         var windows = read(consecutive(2, 5, source));

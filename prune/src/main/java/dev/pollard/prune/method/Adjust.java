@@ -123,8 +123,8 @@ record Adjust(
     private Optional<LayerResult> better(
             LayerContext layer, Sparsity sparsity, LayerStats judge, double least) {
         Optional<LayerResult> best = Optional.empty();
-        for (int i = 0; i < layer.earlier().size(); i++) {
-            Tensor weight = layer.earlier().get(i);
+        String step = "the first pruning";
+        for (var weight : layer.earlier()) {
             var mask = comparison.largest(weight, sparsity);
             if (!mask.covers(weight)) { // a dense step
                 continue;
@@ -133,12 +133,13 @@ record Adjust(
             if (error < least) {
                 least = error;
                 String note =
-                        "kept as step %d left it, which none after it improves on tokens held out";
+                        "kept as %s left it, which no step after it improves on tokens held out";
                 best =
                         Optional.of(
                                 new LayerResult(
-                                        weight.copy(), mask, List.of(note.formatted(i + 1))));
+                                        weight.copy(), mask, List.of(note.formatted(step))));
             }
+            step = "a later step";
         }
         return best;
     }

@@ -195,7 +195,7 @@ class SdsTest {
             assertTrue(best.mask().matches(TWO_OF_FOUR));
             assertEquals(
                     List.of(
-                            "kept as step 1 left it, which none after it improves on tokens held out"),
+                            "kept as the first pruning left it, which no step after it improves on tokens held out"),
                     best.notes());
         }
     }
