@@ -67,11 +67,7 @@ public final class Methods {
                                     "2408.10473"),
                             Sds.SETTINGS,
                             Sds.PRESETS,
-                            settings ->
-                                    Sds.of(
-                                            settings,
-                                            byDefault(settings.get(Sds.BASE)),
-                                            Methods::byDefault)),
+                            Sds::of),
                     new Entry(
                             "taylor",
                             "removes the weights whose removal changes the loss least, by its"
@@ -142,7 +138,8 @@ public final class Methods {
         }
     }
 
-    private static Method byDefault(String key) {
+    /// The method named `key`, as set by default.
+    static Method byDefault(String key) {
         return create(key, Map.of());
     }
 

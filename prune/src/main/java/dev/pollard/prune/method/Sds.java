@@ -15,7 +15,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.function.Function;
 
 /// Sparse-Dense-Sparse: prune, rebuild a dense model that stays near the sparse one, prune that,
 /// and adjust the weights that are left (Li et al.: Enhancing One-shot Pruned Pre-trained Language
@@ -199,11 +198,11 @@ public record Sds(
                     "rounds",
                     Map.of("rounds", "2"));
 
-    /// @param first whose last pass begins with the step that prunes first
-    /// @param others gives the method that prunes what was rebuilt, by its name
+    /// The last pass of a base begins with the step that prunes.
+    ///
     /// @throws IllegalArgumentException if the settings do not go together
-    static Sds of(Settings settings, Method first, Function<String, Method> others) {
-        var passes = first.passes();
+    static Sds of(Settings settings) {
+        var passes = Methods.byDefault(settings.get(BASE)).passes();
         var pruning = (Sweep) passes.getLast();
         var base = pruning.steps().getFirst();
         var second =
@@ -211,7 +210,7 @@ public record Sds(
                     case "base" -> base;
                     // In the groups in which the mask will be adjusted.
                     case "wanda" -> new Wanda(base.comparison());
-                    case String other -> (LayerPruner) others.apply(other);
+                    case String other -> (LayerPruner) Methods.byDefault(other);
                 };
         var coordinates = settings.get(COORDINATES, Coordinates.class);
         double damping = settings.get(DAMPING);
