@@ -222,8 +222,8 @@ final class RunCommand implements Callable<Integer> {
             paramLabel = "NAME=FILE[:field][@WEIGHT]",
             description =
                     "Text of what the model shall serve, for methods that take gradients (dpruner,"
-                            + " taylor, sds on either). Repeatable: scores of several domains add up by their"
-                            + " weights.")
+                            + " taylor, sds on either). Repeatable: scores of several domains add up"
+                            + " by their weights.")
     private List<String> domains = List.of();
 
     @Option(

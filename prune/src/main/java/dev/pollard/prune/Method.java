@@ -8,8 +8,8 @@ import java.util.Optional;
 public interface Method {
     List<Pass> passes();
 
-    /// The passes of which one holds the result: the model with the least loss on the calibration
-    /// sequences held out, the earliest of equals. In order; most methods leave no choice but the
+    /// The passes of which one holds the result: the model with the least loss on the sequences
+    /// held out, the earliest of equals. In order; most methods leave no choice but the
     /// last pass.
     default List<Integer> candidates() {
         return List.of(passes().size() - 1);

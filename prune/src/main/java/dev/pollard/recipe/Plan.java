@@ -348,8 +348,8 @@ public record Plan(
                                 });
     }
 
-    /// How many versions of a block its last step knows besides the dense one, its own included:
-    /// what every pass before left, and every step of this.
+    /// How many numbers of every weight the last step of a block knows besides the dense one, its
+    /// own included: what every pass before left, gradients among it, and every step of this.
     private static long keptAtOnce(Method method, RunTexts texts) {
         long most = 0;
         long before = 0;

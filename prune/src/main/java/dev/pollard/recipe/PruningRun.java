@@ -332,7 +332,7 @@ public final class PruningRun implements AutoCloseable {
     }
 
     /// Which pass holds the result: of those the method leaves to choose from, the one whose model
-    /// has the least loss on the calibration sequences held out.
+    /// has the least loss on the sequences held out from the last of them.
     private int choose(
             Method method, String what, RunTexts.Read read, Workers workers, WorkFolder store) {
         var candidates = method.candidates();
@@ -392,7 +392,8 @@ public final class PruningRun implements AutoCloseable {
             throws IOException {
         long start = System.nanoTime();
         listener.step("the control: " + control.name());
-        for (int pass = 0; pass < Driver.alike(method, control.method()); pass++) {
+        int alike = Driver.alike(method, control.method());
+        for (int pass = 0; pass < alike; pass++) {
             store.take(main, pass, plan.blocks());
         }
         var pruned =

@@ -313,11 +313,11 @@ class DomainRunTest {
         assertFalse(control.isEmpty());
         assertFalse(takesGradients(control));
         var layer = record.layers().getFirst();
-        var control = record.control().layers().get(layer.name());
+        double controls = record.control().layers().get(layer.name());
         assertTrue(
                 layer.relativeError() < layer.steps().get(firstSparse(base)).relativeError(),
                 layer.toString());
-        assertTrue(control < layer.steps().get(firstSparse(base)).relativeError());
+        assertTrue(controls < layer.steps().get(firstSparse(base)).relativeError());
     }
 
     /// Index of the first sparse step: D-Pruner looks at the weights before.
