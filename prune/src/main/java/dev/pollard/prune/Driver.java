@@ -248,13 +248,29 @@ public final class Driver {
             CalibrationStream stream)
             throws IOException {
         if (settings.inputs() != Inputs.DENSE && committed.isPresent()) {
+            enter(block, sweep, pass, index);
             if (sweep.flow() == Sweep.Flow.LEFT) {
                 replace(block, committed.get().weights());
-            } else if (pass > 0) {
-                replace(block, store.load(pass - 1, index).orElseThrow().weights());
             }
         }
         propagate(stream, block);
+    }
+
+    /// Puts the weights with which a sweep begins in place of those of a block.
+    private Work enter(Block block, Sweep sweep, int pass, int index) throws IOException {
+        var work =
+                new Work(
+                        block.linears().stream()
+                                .filter(l -> settings.layers().test(l.name()))
+                                .toList());
+        for (int p = 0; p < pass; p++) {
+            work.add(store.load(p, index).orElseThrow());
+        }
+        if (pass > 0) {
+            work.start(sweep.start());
+        }
+        replace(block, work.now());
+        return work;
     }
 
     private List<LayerReport> prune(
@@ -266,17 +282,8 @@ public final class Driver {
             CalibrationStream stream,
             Optional<CalibrationStream> next)
             throws IOException {
-        var layers =
-                block.linears().stream().filter(l -> settings.layers().test(l.name())).toList();
-        var work = new Work(layers);
-        for (int p = 0; p < pass; p++) {
-            work.add(store.load(p, index).orElseThrow());
-        }
-        if (pass > 0) {
-            work.start(sweep.start());
-        }
+        var work = enter(block, sweep, pass, index);
         var entered = work.now();
-        replace(block, entered);
         var reports = new ArrayList<LayerReport>();
         boolean denseInputs = settings.inputs() == Inputs.DENSE;
         for (var steps : sweep.stages()) {
@@ -284,7 +291,7 @@ public final class Driver {
                 replace(block, work.dense);
             }
             var needs = needs(sweep, steps, pass);
-            for (var turn : turns(layers, needs, stream == null ? 0 : stream.tokens())) {
+            for (var turn : turns(work.layers, needs, stream == null ? 0 : stream.tokens())) {
                 var stats = capture(block, turn, needs, sweep.tokens(), stream);
                 try {
                     for (int s : steps) {
@@ -307,7 +314,7 @@ public final class Driver {
             }
         }
         if (next.isPresent()) {
-            if (sweep.flow() == Sweep.Flow.ENTERED) {
+            if (sweep.flow() == Sweep.Flow.ENTERED && !denseInputs) {
                 replace(block, entered);
             }
             propagate(next.get(), block);
@@ -327,12 +334,14 @@ public final class Driver {
 
     /// The layers of one block and what became of them so far.
     private static final class Work {
+        final List<Linear> layers;
         final Map<String, Tensor> dense = new LinkedHashMap<>();
         final Map<String, List<Tensor>> earlier = new LinkedHashMap<>();
         final Map<String, Findings> known = new LinkedHashMap<>(); // from passes before
         final Map<String, Findings> found = new LinkedHashMap<>(); // in this pass
 
         Work(List<Linear> layers) {
+            this.layers = layers;
             for (var layer : layers) {
                 dense.put(layer.name(), layer.weight());
                 earlier.put(layer.name(), new ArrayList<>());

@@ -799,23 +799,51 @@ class DriverTest {
         assertFalse(same(entered.block(2), left.block(2)), "block 2 was given the same inputs");
     }
 
-    @Test
-    void everyFlowResumesToTheSameBytes() throws IOException {
+    /// Prunes the last block once more, by its inputs, and leaves the others as they are.
+    private record LastBlockAlone() implements LayerPruner {
+        @Override
+        public Set<Statistic> needs() {
+            return Set.of(Statistic.GRAM);
+        }
+
+        @Override
+        public LayerResult prune(LayerContext layer, Sparsity sparsity) {
+            if (layer.name().contains("layers.2.")) {
+                return new SparseGpt().prune(layer.withWeight(layer.target()), sparsity);
+            }
+            var full = Mask.full((int) layer.weight().size(0), (int) layer.weight().size(1));
+            return new LayerResult(layer.weight(), full, List.of());
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"PRUNED, true", "PRUNED, false", "DENSE, true", "BOTH, true"})
+    void everyFlowResumesToTheSameBytes(Inputs inputs, boolean everyBlock) throws IOException {
+        var settings = with(inputs, _ -> true);
         for (var flow : Sweep.Flow.values()) {
+            var between =
+                    new Sweep(
+                            List.of(everyBlock ? new SparseGpt(0.1, 8) : new LastBlockAlone()),
+                            Sweep.Capture.ONCE,
+                            flow,
+                            Tokens.PLAIN);
             Method method =
-                    () ->
-                            List.of(
-                                    new Sweep(new Wanda()),
-                                    twoPasses(flow).passes().get(1),
-                                    new Sweep(new SparseGpt()));
-            var whole = run(method, HALF, PLAIN, 2);
+                    () -> List.of(new Sweep(new Wanda()), between, new Sweep(new SparseGpt()));
+            var whole = run(method, HALF, settings, 2);
             for (int pass = 1; pass < 3; pass++) {
                 Path lost = whole.work().resolve("pass-%d-block-0002.safetensors".formatted(pass));
                 Files.delete(lost);
             }
-            var resumed = run(method, HALF, PLAIN, 2, _ -> {}, whole.work());
+            var resumed = run(method, HALF, settings, 2, _ -> {}, whole.work());
             assertSame(whole.weights(), resumed.weights());
         }
+    }
+
+    @Test
+    void denseInputsAreThoseOfTheDenseModelWhateverTheFlow() throws IOException {
+        var dense = with(Inputs.DENSE, _ -> true);
+        var left = run(twoPasses(Sweep.Flow.LEFT), HALF, dense, 2);
+        assertSame(left.weights(), run(twoPasses(Sweep.Flow.ENTERED), HALF, dense, 2).weights());
     }
 
     @Test
