@@ -108,7 +108,7 @@ for domain in ${DOMAINS:-health legal}; do
         wanda | sparsegpt) how=(--method "$method" "${general[@]}") ;;
         sparsegpt-both) how=(--method sparsegpt "${own_text[@]}" "${general[@]:0:2}" --calib-samples 64) ;;
         wanda-domain | sparsegpt-domain) how=(--method "${method%-domain}" "${own[@]}") ;;
-        taylor) how=(--method taylor "${text[@]}") ;;
+        taylor) how=(--method taylor --set order=first "${text[@]}") ;;
         taylor-second) how=(--method taylor --set order=second "${text[@]}") ;;
         general) how=(--method dpruner --set score=general --set exact=0 "${general[@]}") ;;
         domain) how=(--method dpruner --set score=domain --set exact=0 "${text[@]}") ;;

@@ -34,5 +34,10 @@ public record DomainPass(Optional<Tuning> tuning, boolean orCalibration) impleme
             /// has it (Kirkpatrick et al., arXiv 1612.00796).
             EWC
         }
+
+        /// Nothing holds any weight.
+        public static Penalty none() {
+            return new Penalty(Form.NONE, 0, 0, false);
+        }
     }
 }

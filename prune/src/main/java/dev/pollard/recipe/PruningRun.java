@@ -104,7 +104,9 @@ public final class PruningRun implements AutoCloseable {
         var model = Model.open(recipe.model());
         try {
             var asked = recipe.pruning().ofModel() ? recipe.ofModel(model.checkpoint()) : recipe;
-            return new PruningRun(asked, settings, method, model, cache, listener);
+            var run = new PruningRun(asked, settings, method, model, cache, listener);
+            entry.idle(recipe.pruning().settings()).forEach(name -> run.warnIdle(name));
+            return run;
         } catch (IOException | RuntimeException e) {
             model.close();
             throw e;
@@ -556,6 +558,13 @@ public final class PruningRun implements AutoCloseable {
             events.write(event, false);
             listener.pruning(event);
         };
+    }
+
+    private void warnIdle(String setting) {
+        var pruning = recipe.pruning();
+        warn(
+                "--set %s=%s changes nothing: %s as set does the same without"
+                        .formatted(setting, pruning.settings().get(setting), pruning.method()));
     }
 
     private void warn(String message) {

@@ -33,7 +33,7 @@ import java.util.Optional;
 /// @param domains empty if G alone decides
 /// @param tuned whether the mask goes on the tuned weights
 /// @param adjust the best weights under the mask
-/// @param part of the texts, to which the adjustment fits
+/// @param part of the texts, to which the adjustment fits; without one nothing is read of it
 public record DPruner(
         Optional<LayerPruner> general,
         Optional<DomainPass> domains,
@@ -173,16 +173,16 @@ public record DPruner(
         boolean byDomain = !settings.get(SCORE).equals("general");
         String held = settings.get(SCORE).equals("dual") ? settings.get(PENALTY) : "none";
         double mixed = held.equals("mix") ? settings.get(MIX) : 0;
+        double lambda = settings.get(LAMBDA);
+        boolean normalised = settings.get(IMPORTANCE).equals("normalised");
         var penalty =
-                new Penalty(
-                        switch (held) {
-                            case "paper" -> Penalty.Form.PAPER;
-                            case "ewc" -> Penalty.Form.EWC;
-                            default -> Penalty.Form.NONE;
-                        },
-                        settings.get(LAMBDA),
-                        settings.get(ALPHA),
-                        settings.get(IMPORTANCE).equals("normalised"));
+                switch (held) {
+                    case "paper" ->
+                            new Penalty(
+                                    Penalty.Form.PAPER, lambda, settings.get(ALPHA), normalised);
+                    case "ewc" -> new Penalty(Penalty.Form.EWC, lambda, 0, normalised);
+                    default -> Penalty.none();
+                };
         boolean byGeneral = !byDomain || mixed > 0 || penalty.form() != Penalty.Form.NONE;
         boolean tuned = settings.get(WEIGHTS).equals("tuned");
         var tuning = tuning(settings, penalty);
@@ -196,7 +196,7 @@ public record DPruner(
         var general =
                 new GeneralImportance(settings.get(GENERAL, GeneralImportance.Form.class), damping);
         var terms = byDomain ? settings.get(TERMS, Terms.class) : Terms.NONE;
-        boolean plus = settings.get(SIGN).equals("plus");
+        boolean plus = terms == Terms.BOTH && settings.get(SIGN).equals("plus");
         int exact = settings.get(EXACT);
         var fit = new Adjust(group, 0, exact, Coordinates.SCALED, damping, false, false);
         return new DPruner(
@@ -205,7 +205,7 @@ public record DPruner(
                 new DualScore(terms, plus, penalty, mixed, group),
                 tuned,
                 exact == 0 ? Optional.empty() : Optional.of(fit),
-                settings.get(FIT, Texts.Part.class));
+                exact == 0 ? Texts.Part.CALIBRATION : settings.get(FIT, Texts.Part.class));
     }
 
     private static Optional<Tuning> tuning(Settings settings, Penalty penalty) {

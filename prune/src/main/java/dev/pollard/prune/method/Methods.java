@@ -5,7 +5,9 @@ import dev.pollard.prune.DomainPass;
 import dev.pollard.prune.Driver;
 import dev.pollard.prune.Inputs;
 import dev.pollard.prune.Method;
+import dev.pollard.prune.Pass;
 import dev.pollard.stats.Statistic;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -125,6 +127,37 @@ public final class Methods {
         /// The method with these settings.
         public Method create(Settings settings) {
             return factory.apply(settings);
+        }
+
+        /// Those of `given` that decide nothing beside the others: without all of them the method
+        /// would do the same, by its own defaults. A preset never is: a recipe that spells all its
+        /// values out names it, too.
+        ///
+        /// @throws IllegalArgumentException if a name is unknown or a value not allowed
+        public List<String> idle(Map<String, String> given) {
+            var passes = create(settings(given)).passes();
+            var rest = new HashMap<>(given);
+            var idle = new ArrayList<String>();
+            for (String name : given.keySet().stream().sorted().toList()) {
+                var others = new HashMap<>(rest);
+                others.remove(name);
+                var without = settings(others);
+                boolean same =
+                        without.asText().equals(settings(rest).asText()); // the default itself
+                if (!name.equals(PRESET) && !same && doesAs(passes, without)) {
+                    idle.add(name);
+                    rest = others;
+                }
+            }
+            return idle;
+        }
+
+        private boolean doesAs(List<Pass> passes, Settings other) {
+            try {
+                return create(other).passes().equals(passes);
+            } catch (IllegalArgumentException e) {
+                return false; // what is left does not go together: it took one to make it go
+            }
         }
 
         /// The pass of the method, as set by default, that takes gradients.

@@ -10,6 +10,7 @@ import dev.pollard.prune.Sweep.Start;
 import dev.pollard.prune.Texts;
 import dev.pollard.prune.solver.Adam;
 import dev.pollard.prune.solver.Coordinates;
+import dev.pollard.prune.solver.LeastSquares;
 import dev.pollard.stats.Tokens;
 import java.util.ArrayList;
 import java.util.List;
@@ -152,6 +153,8 @@ public record Sds(
                     List.of("best", "last"),
                     "of a layer's sparse steps, by the error on calibration text held out");
 
+    private static final double MOST_PULL = 1e30; // float32 must hold its products
+
     static final List<Setting> SETTINGS =
             List.of(
                     PRESET,
@@ -213,6 +216,7 @@ public record Sds(
                     case String other -> (LayerPruner) Methods.byDefault(other);
                 };
         var coordinates = settings.get(COORDINATES, Coordinates.class);
+        boolean weighed = settings.get(L1) > 0 || settings.get(L2) > 0;
         double damping = settings.get(DAMPING);
         boolean keepBest = settings.get(KEEP).equals("best");
         var solver =
@@ -225,7 +229,7 @@ public record Sds(
                                             settings.get(RATE),
                                             settings.get(BATCH)));
                     default ->
-                            new Redense.Solver.Alternating(
+                            alternating(
                                     settings.get(STEPS), settings.get(PULL), settings.get(GROWTH));
                 };
         return new Sds(
@@ -241,7 +245,9 @@ public record Sds(
                         settings.get(DATA, Redense.Data.class),
                         solver,
                         coordinates,
-                        settings.get(REDUCTION, Redense.Reduction.class),
+                        weighed
+                                ? settings.get(REDUCTION, Redense.Reduction.class)
+                                : Redense.Reduction.MEAN,
                         settings.get(L1),
                         settings.get(L2),
                         damping,
@@ -254,6 +260,17 @@ public record Sds(
                         damping,
                         keepBest,
                         settings.get(SCHEDULE).equals("block")));
+    }
+
+    private static Redense.Solver alternating(int steps, double pull, double growth) {
+        double last = pull * Math.pow(growth, Math.floorDiv(steps - 1, LeastSquares.SAME_RHO));
+        if (!(last <= MOST_PULL)) {
+            throw new IllegalArgumentException(
+                    "pull=%s times growth=%s every %d of steps=%d ends at %.0e, more than %.0e"
+                            .formatted(
+                                    pull, growth, LeastSquares.SAME_RHO, steps, last, MOST_PULL));
+        }
+        return new Redense.Solver.Alternating(steps, pull, growth);
     }
 
     /// @throws IllegalArgumentException if the data are those of rebuilt blocks and there are none

@@ -19,9 +19,9 @@ public record Taylor(DualScore score) implements Method {
     static final Setting.Choice ORDER =
             new Setting.Choice(
                     "order",
-                    "first",
+                    "second",
                     List.of("first", "second", "both"),
-                    "terms: |g W|, ½ F W², or |½ F W² - g W|; F is the mean square of the samples'"
+                    "terms: |g W|, ½ F W² (measured best), or |½ F W² - g W|; F is the mean square of the samples'"
                             + " gradients");
     static final List<Setting> SETTINGS = List.of(ORDER, DPruner.GROUP);
 
@@ -30,7 +30,7 @@ public record Taylor(DualScore score) implements Method {
                 new DualScore(
                         settings.get(ORDER, DualScore.Terms.class),
                         false,
-                        new Penalty(Penalty.Form.NONE, 0, 0, false),
+                        Penalty.none(),
                         0,
                         DPruner.group(settings)));
     }

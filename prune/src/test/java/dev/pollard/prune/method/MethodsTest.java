@@ -6,8 +6,11 @@ import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.pollard.stats.Statistic;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -73,6 +76,42 @@ class MethodsTest {
                         IllegalArgumentException.class,
                         () -> Methods.create("sparsegpt", Map.of(name, value)));
         assertTrue(e.getMessage().contains(message), e.getMessage());
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            nullValues = "-",
+            value = {
+                "sds | solver=gradient pull=0.3 | pull",
+                "sds | solver=adam steps=7 growth=3 | growth steps",
+                "sds | epochs=3 | epochs",
+                "sds | reduction=sum | reduction",
+                "sds | rounds=0 data=dd second=base | data second",
+                "sds | preset=paper pull=0.3 | pull",
+                "dpruner | lambda=0.5 | lambda",
+                "dpruner | penalty=ewc alpha=1 | alpha",
+                "dpruner | score=domain mix=2 penalty=ewc | mix penalty",
+                "dpruner | sign=plus importance=raw rate=0.1 | importance rate sign",
+                "dpruner | exact=0 fit=domains | fit",
+                "dpruner | score=domain penalty=none | penalty", // not both
+                "sds | base=wanda second=base | second", // as the default does
+                "sds | pull=0.3 | -",
+                "sds | solver=gradient pull=0.1 | -", // what it is anyway
+                "sds | reduction=sum l1=0.1 | -",
+                "sds | preset=rounds rounds=1 | -",
+                "dpruner | penalty=paper lambda=0.5 alpha=1 importance=raw | -",
+                "dpruner | terms=both sign=plus | -",
+                "dpruner | tune=4 rate=0.1 weights=tuned | -", // weights=tuned needs tune
+                "sparsegpt | block=64 | -"
+            })
+    void aSettingThatDecidesNothingIsNamed(String method, String given, String idle) {
+        var settings =
+                Arrays.stream(given.split(" "))
+                        .map(setting -> setting.split("="))
+                        .collect(Collectors.toMap(pair -> pair[0], pair -> pair[1]));
+        var named = idle == null ? List.of() : List.of(idle.split(" "));
+        assertEquals(named, Methods.named(method).idle(settings));
     }
 
     @Test
