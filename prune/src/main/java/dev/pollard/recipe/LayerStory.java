@@ -2,9 +2,11 @@ package dev.pollard.recipe;
 
 import dev.pollard.prune.LayerReport;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.stream.Collectors;
 
 /// What the passes of a method told of the layers, as a record keeps it.
 ///
@@ -23,9 +25,9 @@ record LayerStory(List<LayerReport> reports, int pass) {
     /// What layers had to say; what many say is one line, for each has it in its own entry.
     List<String> notes() {
         var byNote = new LinkedHashMap<String, List<String>>();
-        for (var layer : reports) {
-            for (String note : layer.notes()) {
-                byNote.computeIfAbsent(note, _ -> new ArrayList<>()).add(layer.name());
+        for (var ofLayer : byLayer()) {
+            for (String note : notes(ofLayer)) {
+                byNote.computeIfAbsent(note, _ -> new ArrayList<>()).add(ofLayer.getFirst().name());
             }
         }
         var lines = new ArrayList<String>();
@@ -45,11 +47,30 @@ record LayerStory(List<LayerReport> reports, int pass) {
     /// One entry for each layer, in the order of the model: what the last step of the pass that
     /// holds the result left of it, the time and the notes of all.
     List<RunRecord.LayerFacts> facts() {
-        var layers = new LinkedHashMap<String, List<LayerReport>>();
-        for (var report : reports) {
-            layers.computeIfAbsent(report.name(), _ -> new ArrayList<>()).add(report);
+        return byLayer().stream().map(this::facts).toList();
+    }
+
+    /// The reports of each layer, step by step.
+    private Collection<List<LayerReport>> byLayer() {
+        return reports.stream()
+                .collect(
+                        Collectors.groupingBy(
+                                LayerReport::name, LinkedHashMap::new, Collectors.toList()))
+                .values();
+    }
+
+    /// What the steps of a layer had to say, by name where there are several.
+    private static List<String> notes(List<LayerReport> ofLayer) {
+        var notes = new ArrayList<String>();
+        for (int i = 0; i < ofLayer.size(); i++) {
+            String step = ofLayer.size() == 1 ? "" : "step " + name(ofLayer, i) + ": ";
+            ofLayer.get(i).notes().forEach(note -> notes.add(step + note));
         }
-        return layers.values().stream().map(this::facts).toList();
+        return notes;
+    }
+
+    private static String name(List<LayerReport> ofLayer, int step) {
+        return "%d %s".formatted(step + 1, ofLayer.get(step).label());
     }
 
     private RunRecord.LayerFacts facts(List<LayerReport> ofLayer) {
@@ -57,7 +78,7 @@ record LayerStory(List<LayerReport> reports, int pass) {
         var counts = new LinkedHashMap<String, long[]>();
         counts.put("dense", ofLayer.getFirst().before().counts());
         for (var report : ofLayer) {
-            String name = "%d %s".formatted(steps.size() + 1, report.label());
+            String name = name(ofLayer, steps.size());
             steps.add(
                     new RunRecord.StepFacts(
                             name,
@@ -77,7 +98,7 @@ record LayerStory(List<LayerReport> reports, int pass) {
                 last.relativeError(),
                 last.error().name().toLowerCase(Locale.ROOT),
                 ofLayer.stream().mapToDouble(LayerReport::seconds).sum(),
-                ofLayer.stream().flatMap(report -> report.notes().stream()).toList(),
+                notes(ofLayer),
                 List.copyOf(steps),
                 new RunRecord.Histogram(ofLayer.getFirst().before().bound(), counts));
     }

@@ -137,7 +137,7 @@ public record Plan(
                         largestBlockGrams(layers),
                         grams ? workers * (solver + (both ? reaimBytes(widest, tallest) : 0)) : 0,
                         workers * 4L * length * (6L * config.hiddenSize() + 4 * tallest),
-                        evaluationBytes(recipe.evaluation(), config, workers),
+                        evaluates(recipe, methods) ? evaluationBytes(config, workers) : 0,
                         gradientBytes(checkpoint, layers, method, texts, workers, kept));
         long limit = recipe.resources().memoryBytes();
         if (memory.base() + memory.gradients() > limit) {
@@ -203,14 +203,17 @@ public record Plan(
         };
     }
 
-    /// A run that measures nothing and writes no samples needs none.
-    private static long evaluationBytes(
-            Recipe.Evaluation evaluation, ModelConfig config, long workers) {
-        return evaluation.tasks().isEmpty() && !evaluation.samples()
-                ? 0
-                : EVALUATION_STREAMS
-                        + 4L * config.vocabularySize() * config.hiddenSize()
-                        + workers * (60L << 20);
+    /// Whether whole models go over texts: to be measured, to write samples, or to be chosen from.
+    private static boolean evaluates(Recipe recipe, List<Method> methods) {
+        return !recipe.evaluation().tasks().isEmpty()
+                || recipe.evaluation().samples()
+                || methods.stream().anyMatch(m -> m.candidates().size() > 1);
+    }
+
+    private static long evaluationBytes(ModelConfig config, long workers) {
+        return EVALUATION_STREAMS
+                + 4L * config.vocabularySize() * config.hiddenSize()
+                + workers * (60L << 20);
     }
 
     private static long gradientBytes(

@@ -34,6 +34,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -65,7 +66,7 @@ class PruningRunTest {
         out = folder.resolve("out");
     }
 
-    /// Listens, and stops the run at a block if it is told to.
+    /// Listens, and stops the run at a block if it is told to: counted through all passes.
     private static class Listener implements RunListener {
         final List<String> warnings = new ArrayList<>();
         final List<RunEvent> events = new ArrayList<>();
@@ -79,7 +80,7 @@ class PruningRunTest {
         @Override
         public void pruning(RunEvent event) {
             events.add(event);
-            if (event instanceof RunEvent.BlockDone done && done.block() == stopAfter) {
+            if (event instanceof RunEvent.BlockDone done && index(done) == stopAfter) {
                 throw new IllegalStateException("stopped");
             }
         }
@@ -87,9 +88,13 @@ class PruningRunTest {
         @Override
         public void control(RunEvent event) {
             control.add(event);
-            if (event instanceof RunEvent.BlockDone done && done.block() == stopControlAfter) {
+            if (event instanceof RunEvent.BlockDone done && index(done) == stopControlAfter) {
                 throw new IllegalStateException("stopped");
             }
+        }
+
+        private static int index(RunEvent.BlockDone done) {
+            return done.pass() * BLOCKS + done.block();
         }
 
         @Override
@@ -284,12 +289,51 @@ class PruningRunTest {
     }
 
     @Test
+    void choosingAModelTakesMemoryThoughNothingIsMeasured() throws IOException {
+        for (boolean sweeps : List.of(true, false)) {
+            var recipe = sds(Map.of("schedule", sweeps ? "model" : "block"), true);
+            var nothing =
+                    new Recipe.Evaluation(
+                            List.of(),
+                            OptionalInt.empty(),
+                            OptionalInt.empty(),
+                            Path.of(""),
+                            0,
+                            0,
+                            Decoding.GREEDY,
+                            OptionalInt.empty(),
+                            false);
+            var silent =
+                    new Recipe(
+                            recipe.model(),
+                            recipe.pruning(),
+                            recipe.calibration(),
+                            nothing,
+                            recipe.resources(),
+                            recipe.output());
+            try (var run = prepare(silent)) {
+                assertEquals(sweeps, run.plan().memory().evaluation() > 0);
+            }
+        }
+    }
+
+    @Test
     void samplesNeedATokenizer() throws IOException {
         Files.delete(model.resolve("tokenizer.json"));
         var record = run(recipe("magnitude", "0.5"));
         assertEquals(List.of(), record.samples());
         assertEquals(
                 List.of("no samples were written: the model has no tokenizer"), record.warnings());
+    }
+
+    @Test
+    void aSettingThatDecidesNothingIsToldAndRecorded() throws IOException {
+        var listener = new Listener();
+        var settings = Map.of("solver", "gradient", "steps", "2", "pull", "0.3");
+        var record = run(with(recipe("sds", "2:4"), settings), listener);
+        var told = List.of("--set pull=0.3 changes nothing: sds as set does the same without");
+        assertEquals(told, listener.warnings);
+        assertTrue(record.warnings().containsAll(told), record.warnings().toString());
     }
 
     @Test
@@ -417,7 +461,7 @@ class PruningRunTest {
         assertEquals(0.1, layer.relativeError());
         assertEquals(0.25, layer.sparsity());
         assertEquals(4, layer.seconds());
-        assertEquals(List.of("damped", "again"), layer.notes());
+        assertEquals(List.of("step 1 pruned: damped", "step 2 pruned: again"), layer.notes());
         assertEquals(
                 List.of(
                         new RunRecord.StepFacts("1 pruned", 0.3, 0.4, 0.5, 2, 5L),
@@ -428,6 +472,23 @@ class PruningRunTest {
                 List.of("dense", "1 pruned", "2 pruned"),
                 List.copyOf(layer.histogram().counts().keySet()));
         assertEquals(1, layers.getLast().steps().size());
+    }
+
+    @Test
+    void whatManyLayersSayIsOneLine() {
+        var reports = new ArrayList<LayerReport>();
+        for (String layer : List.of("a", "b", "c", "d")) {
+            reports.add(step(layer, 0, 0.5, 0.3, "dead"));
+            reports.add(step(layer, 1, 0.5, 0.3, layer.equals("d") ? "kept" : "dead"));
+        }
+        assertEquals(
+                List.of(
+                        "4 layers, the first a: step 1 pruned: dead",
+                        "a: step 2 pruned: dead",
+                        "b: step 2 pruned: dead",
+                        "c: step 2 pruned: dead",
+                        "d: step 2 pruned: kept"),
+                new LayerStory(reports, 0).notes());
     }
 
     private static LayerReport step(
@@ -666,6 +727,23 @@ class PruningRunTest {
         assertEquals(listener.warnings, record.warnings());
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"block", "model"})
+    void bothPruningsOfSdsKeepToTheRatiosOfOwl(String schedule) throws IOException {
+        var listener = new Listener();
+        var record = run(with(owl("sds", "0.7"), Map.of("schedule", schedule)), listener);
+        var shares = Allotment.byOutliers(surveyed(listener), 0.1, 0.7).shares();
+        assertEquals(0.2, Math.abs(shares.get(0).ratio() - shares.get(1).ratio()), 1e-12);
+        for (var layer : record.layers()) {
+            double ratio = shares.get(layer.name().contains("layers.0.") ? 0 : 1).ratio();
+            for (var step : layer.steps()) {
+                double expected = step.step().endsWith("dense again") ? 0 : ratio;
+                assertEquals(expected, step.sparsity(), 0.01, layer.name() + " " + step.step());
+            }
+        }
+        assertEquals(record.layers().size(), record.control().layers().size());
+    }
+
     @Test
     void aResumedRunTakesTheRatiosAsTheyWereDecided() throws IOException {
         run(owl("sparsegpt", "0.7"));
@@ -897,6 +975,44 @@ class PruningRunTest {
                 record.evaluations().getFirst().control());
     }
 
+    @ParameterizedTest
+    @CsvSource({"sd, PRUNED", "kd, PRUNED", "sd, DENSE"})
+    void sweepsThroughTheModelAndTheirControlResumeWhereverTheyStop(String data, Inputs inputs)
+            throws IOException {
+        var plain = sds(Map.of("schedule", "model", "data", data), true);
+        var pruning = plain.pruning();
+        var recipe =
+                with(
+                        plain,
+                        new Recipe.Pruning(
+                                pruning.method(),
+                                pruning.settings(),
+                                pruning.sparsity(),
+                                pruning.allocation(),
+                                inputs,
+                                pruning.include(),
+                                pruning.exclude(),
+                                pruning.seed(),
+                                pruning.control()));
+        var whole = run(recipe);
+        byte[] expected = weights();
+        Folders.delete(out);
+        int ofTheMethod = 3 * BLOCKS;
+        for (int stop = 0; stop < ofTheMethod + 2 * BLOCKS; stop++) {
+            var stopping = new Listener();
+            if (stop < ofTheMethod) {
+                stopping.stopAfter = stop;
+            } else {
+                stopping.stopControlAfter = stop - ofTheMethod;
+            }
+            assertThrows(IllegalStateException.class, () -> run(recipe, stopping));
+            var record = run(with(recipe, recipe.output(), true));
+            assertArrayEquals(expected, weights(), "stopped after " + stop);
+            assertEquals(whole.control().layers(), record.control().layers());
+            Folders.delete(out);
+        }
+    }
+
     @Test
     void whatTheControlTakesOfItsRunIsOnDiskOnce() throws IOException {
         var stopping = new Listener();
@@ -990,6 +1106,22 @@ class PruningRunTest {
 
     // ---- the early exit of the model ----
 
+    private static final Map<String, String> SWEEPS = Map.of("schedule", "model");
+
+    /// What is rebuilt is nothing, and the rest is hardly adjusted.
+    private static final Map<String, String> UNDONE =
+            Map.of(
+                    "schedule",
+                    "model",
+                    "solver",
+                    "gradient",
+                    "l2",
+                    "1e6",
+                    "soft",
+                    "0",
+                    "exact",
+                    "0");
+
     /// Keeps the blocks of a run from before it removes them.
     private final class Keeper implements RunListener {
         @Override
@@ -1022,8 +1154,9 @@ class PruningRunTest {
     @Test
     void theOutputHoldsTheModelThatWasChosen() throws IOException {
         Files.createDirectories(folder.resolve("cache"));
-        for (var ratio : List.of("0.3", "0.5", "0.7", "2:4")) {
-            var settings = Map.of("schedule", "model");
+        var chosen = new HashSet<Boolean>();
+        for (var settings : List.of(SWEEPS, UNDONE)) {
+            String ratio = "2:4";
             var output = new Recipe.Output(out, "keep", true);
             var record =
                     run(
@@ -1035,6 +1168,7 @@ class PruningRunTest {
             boolean first =
                     record.warnings().stream()
                             .anyMatch(w -> w.contains("pruned model is left as pass 1 left it"));
+            chosen.add(first);
             String layer = "model.layers.1.mlp.up_proj";
             String kept = "cache/pass-%d-block-0001.safetensors".formatted(first ? 0 : 2);
             try (var written = ShardedSafetensors.open(out);
@@ -1048,6 +1182,7 @@ class PruningRunTest {
                 assertEquals(step.relativeError(), facts.relativeError());
             }
         }
+        assertEquals(Set.of(true, false), chosen);
     }
 
     private static Recipe.Pruning pruning(Map<String, String> settings, String ratio) {

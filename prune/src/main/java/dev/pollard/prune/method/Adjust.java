@@ -66,10 +66,10 @@ record Adjust(
     }
 
     /// A product of the weights with the Gram in every step, one before the first and one after the
-    /// last, and one to judge each by.
+    /// last, and one to judge each result by.
     @Override
     public Cost cost(long rows, long columns) {
-        int again = keepBest && relearns ? 1 + Math.ceilDiv(exact, 2) : 0;
+        int again = keepBest && relearns ? 2 + Math.ceilDiv(exact, 2) : 0;
         return Redense.cost(rows, columns, 4 + soft + exact + again);
     }
 
@@ -84,28 +84,32 @@ record Adjust(
             v =
                     error.descendSparse(
                             v, soft, (next, nearest) -> comparison.part(next, nearest, sparsity));
-            var mask = comparison.largest(v, sparsity); // of what is pruned already: its own
+            var mask = comparison.largest(v, sparsity);
             Tensor kept = mask.applyTo(Tensor.full(1, v.shape()));
             Tensor weight = mask.applyTo(error.leave(error.solve(v, kept, exact)));
             if (!keepBest) {
                 return new LayerResult(scope.release(weight), mask, List.of());
             }
             // The paper's early exit, layer by layer.
-            var judge = layer.stats().split().map(LayerStats.Split::heldOut).orElse(stats);
-            double heldOut = LayerError.of(judge, layer.target(), weight).relative();
-            var earlier = better(layer, sparsity, judge, heldOut);
+            var split = layer.stats().split(); // of a single sequence there is none
+            var judge = split.map(LayerStats.Split::heldOut).orElse(stats);
+            double judged = LayerError.of(judge, layer.target(), weight).relative();
+            String tokens = split.isPresent() ? "tokens held out" : "the calibration tokens";
+            var earlier = better(layer, sparsity, judge, tokens, judged);
             if (earlier.isPresent()) {
                 scope.release(earlier.get().weight());
                 return earlier.get();
             }
-            if (relearns
-                    && stats != layer.stats()) { // judged, it may learn from those tokens as well
+            if (relearns && split.isPresent()) { // judged, it may learn from those tokens as well
                 var all = error(layer, layer.stats());
                 v = all.solve(all.enter(weight), kept, Math.ceilDiv(exact, 2));
-                weight = mask.applyTo(all.leave(v));
+                Tensor learned = mask.applyTo(all.leave(v));
+                if (LayerError.of(judge, layer.target(), learned).relative() <= judged) {
+                    weight = learned;
+                }
             }
-            return new LayerResult(
-                    scope.release(weight), mask, List.of(), OptionalDouble.of(heldOut));
+            var heldOut = split.isPresent() ? OptionalDouble.of(judged) : OptionalDouble.empty();
+            return new LayerResult(scope.release(weight), mask, List.of(), heldOut);
         }
     }
 
@@ -119,25 +123,23 @@ record Adjust(
                 layer.compute());
     }
 
-    /// What an earlier sparse step left, if its error on the judge's tokens is less than `least`.
+    /// What an earlier sparse step left in the groups of this one, if its error on the judge's
+    /// tokens is less than `least`.
     private Optional<LayerResult> better(
-            LayerContext layer, Sparsity sparsity, LayerStats judge, double least) {
+            LayerContext layer, Sparsity sparsity, LayerStats judge, String tokens, double least) {
         Optional<LayerResult> best = Optional.empty();
         String step = "the first pruning";
         for (var weight : layer.earlier()) {
             var mask = comparison.largest(weight, sparsity);
-            if (!mask.covers(weight)) { // a dense step
+            if (!mask.covers(weight)) { // a dense step, or one of other groups
                 continue;
             }
             double error = LayerError.of(judge, layer.target(), weight).relative();
             if (error < least) {
                 least = error;
                 String note =
-                        "kept as %s left it, which no step after it improves on tokens held out";
-                best =
-                        Optional.of(
-                                new LayerResult(
-                                        weight.copy(), mask, List.of(note.formatted(step))));
+                        "kept as %s left it: nothing since is better on %s".formatted(step, tokens);
+                best = Optional.of(new LayerResult(weight.copy(), mask, List.of(note)));
             }
             step = "a later step";
         }

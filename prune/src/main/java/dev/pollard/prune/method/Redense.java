@@ -107,7 +107,7 @@ record Redense(
     }
 
     /// A product of the weights with a matrix `[in, in]` in every step and one before the first; an
-    /// inverse in float64 at every growth of the pull.
+    /// inverse at every growth of the pull.
     @Override
     public Cost cost(long rows, long columns) {
         return switch (solver) {

@@ -1,6 +1,7 @@
 package dev.pollard.prune.solver;
 
 import dev.pollard.stats.Gram;
+import dev.pollard.tensor.NotPositiveDefiniteException;
 import dev.pollard.tensor.Scope;
 import dev.pollard.tensor.Tensor;
 import java.util.HashMap;
@@ -97,7 +98,9 @@ final class Normal implements AutoCloseable {
     }
 
     /// `(A + μI)⁻¹ [in, in]` float32; made once for each μ, and freed with this. Float32 will do:
-    /// with a μ that is worth the name the condition is some thousands.
+    /// with a μ that is worth the name the condition is some thousands in scaled coordinates.
+    ///
+    /// @throws UnusableStatisticsException if `A + μI` is singular in float32
     synchronized Tensor inverse(double mu) {
         return inverses.computeIfAbsent(
                 mu,
@@ -106,6 +109,10 @@ final class Normal implements AutoCloseable {
                         Tensor shifted = Tensor.empty(matrix.shape()).copy_(matrix);
                         shifted.addToDiagonal_(Tensor.full(mu, matrix.size(0)));
                         return scope.keep(shifted.cholesky().choleskyInverse());
+                    } catch (NotPositiveDefiniteException e) {
+                        throw new UnusableStatisticsException(
+                                "the Gram matrix of the inputs cannot be inverted in float32, not even with %s added to its diagonal: scaled coordinates, or more damping or pull, would help"
+                                        .formatted(mu));
                     }
                 });
     }

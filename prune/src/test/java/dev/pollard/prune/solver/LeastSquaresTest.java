@@ -3,6 +3,7 @@ package dev.pollard.prune.solver;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
+import static org.junit.jupiter.api.Assertions.assertThrows;
 import static org.junit.jupiter.api.Assertions.assertTrue;
 
 import dev.pollard.model.Compute;
@@ -254,6 +255,21 @@ class LeastSquaresTest {
             }
         }
         assertClose(expected, error.descend(layer.half(), steps, 0, 0), 1e-5);
+    }
+
+    @Test
+    void aGramThatCannotBeInvertedIsNamedAsThat() {
+        var gram = new Gram(Tensor.of(new float[] {1e10f, 1e10f, 1e10f, 1e10f}, 2, 2), 10);
+        Tensor dense = Tensor.of(new float[] {1, 2}, 1, 2);
+        var raw = Coordinates.RAW;
+        var error = LeastSquares.of(dense, gram, Optional.empty(), raw, 0, Compute.FLOAT32);
+        var e =
+                assertThrows(
+                        UnusableStatisticsException.class,
+                        () ->
+                                error.approach(
+                                        dense, 1, 0.1, 1, 0, 0, (_, nearest) -> nearest.zero_()));
+        assertTrue(e.getMessage().contains("cannot be inverted in float32"), e.getMessage());
     }
 
     @Test
