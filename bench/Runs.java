@@ -24,7 +24,7 @@ void main(String[] reports) throws IOException {
         row.append(" %.0f | %.0f | %d |".formatted(s.gradients(), total, run.peakRssBytes() >> 20));
         if (!names.toString().equals(head)) {
             head = names.toString();
-            IO.println(head + " gradients s | all passes s | peak MB |");
+            IO.println(head + " gradients s | all passes s | peak MiB |");
             IO.println("|---".repeat(run.evaluations().size() + 4) + "|");
             IO.println(dense + " | | |");
         }

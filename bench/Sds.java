@@ -5,7 +5,7 @@ import java.util.stream.Collectors;
 /// Prints the runs of `bench/sds.sh` as one Markdown table: a column of perplexities for every
 /// text, each as dense → control → this run.
 void main(String[] reports) throws Exception {
-    IO.println("| run | base | pattern | perplexity, control → run | mean layer error, control → run | mask moved | prune s | control s | total s | peak MB |");
+    IO.println("| run | base | pattern | perplexity, control → run | mean layer error, control → run | mask moved | prune s | control s | total s | peak MiB |");
     IO.println("|---|---|---|---|---|---|---|---|---|---|");
     for (String report : reports) {
         var run = RunRecord.read(Path.of(report));

@@ -3,7 +3,7 @@ import java.nio.file.Path;
 
 /// Prints the figures of several `report.json` files as one Markdown table.
 void main(String[] reports) throws Exception {
-    IO.println("| method | pattern | compute | dense | pruned | sparsity | capture s | prune s | propagate s | sum s | peak MB |");
+    IO.println("| method | pattern | compute | dense | pruned | sparsity | capture s | prune s | propagate s | sum s | peak MiB |");
     IO.println("|---|---|---|---|---|---|---|---|---|---|---|");
     for (String report : reports) {
         var run = RunRecord.read(Path.of(report));

@@ -12,7 +12,8 @@
 #   SET=sapling bench/sds.sh OUT                       on the model and the texts of this repository: half a minute a run
 #   MODEL=FOLDER EVAL=perplexity:FILE CALIB_FILE=FILE LENGTH=256 bench/sds.sh OUT
 #
-# An OUT for every MODEL, LENGTH, EVAL, WINDOWS, COMPUTE and CONTROL: a run is known by base, pattern, variant, text and samples.
+# An OUT for every SET, MODEL, CALIB_FILE, LENGTH, EVAL, WINDOWS, COMPUTE and CONTROL: a run is known by base, pattern, variant, CALIB
+# and SAMPLES.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 shared=${SHARED:-../shared}

@@ -78,8 +78,8 @@ final class EvalCommand implements Callable<Integer> {
             description =
                     "What to measure: names of tasks ('pollard tasks'),"
                             + " perplexity:[rows:]FILE[:field],"
-                            + " perplexity-strided:[W/S:][rows:]FILE[:field], choice:FILE.jsonl."
-                            + " Repeatable.")
+                            + " perplexity-strided:[W/S:][rows:]FILE[:field], choice:FILE.jsonl,"
+                            + " task:FILE.json. Repeatable.")
     private List<String> tasks;
 
     private OptionalInt length = OptionalInt.empty();

@@ -244,7 +244,9 @@ final class FinetuneCommand implements Callable<Integer> {
             split = ",",
             description =
                     "What to measure, before against after: names of tasks ('pollard tasks'),"
-                            + " perplexity:[rows:]FILE[:field]. Repeatable. Default: none")
+                            + " perplexity:[rows:]FILE[:field],"
+                            + " perplexity-strided:[W/S:][rows:]FILE[:field], choice:FILE.jsonl,"
+                            + " task:FILE.json. Repeatable. Default: none")
     private List<String> evaluations = List.of();
 
     private OptionalInt evaluationLength = OptionalInt.empty();

@@ -46,6 +46,9 @@ import picocli.CommandLine.TypeConversionException;
             "  pollard run llama -o out --method wanda --pattern 2:4 --calib c4.jsonl:text",
             "      --eval perplexity:rows:wiki.test.raw.gz --eval-limit 40",
             "  pollard run llama -o out --method magnitude --sparsity 0.3 --exclude 'layers\\.0\\.'",
+            "  pollard run llama -o out --method sds --pattern 2:4 --calib c4.jsonl:text --compute bf16",
+            "  pollard run llama -o out --method dpruner --calib c4.jsonl:text",
+            "      --domain health=notes.jsonl:text --eval perplexity:held-out.jsonl:text",
             "  pollard run llama -o out --calib ids.npy --dry-run      what it would take",
             "",
             "Texts: .txt, .jsonl, .json and .csv with the name of a field (FILE:field), each also .gz;",
@@ -189,7 +192,8 @@ final class RunCommand implements Callable<Integer> {
             order = 20,
             paramLabel = "FILE[:field]",
             description =
-                    "Calibration text or token ids. Repeatable: sources share the samples. Default:"
+                    "Calibration text or token ids; samples are drawn from the first 16 million"
+                            + " characters of a text. Repeatable: sources share the samples. Default:"
                             + " none; for an embedded model, text that came with it")
     private List<String> calibration = List.of();
 
@@ -260,8 +264,10 @@ final class RunCommand implements Callable<Integer> {
             split = ",",
             description =
                     "What to measure, dense against pruned: names of tasks ('pollard tasks'),"
-                            + " perplexity:[rows:]FILE[:field], choice:FILE.jsonl, or none, which"
-                            + " leaves out the samples that both models write, too. Repeatable."
+                            + " perplexity:[rows:]FILE[:field],"
+                            + " perplexity-strided:[W/S:][rows:]FILE[:field], choice:FILE.jsonl,"
+                            + " task:FILE.json, or none, which leaves out the samples that both"
+                            + " models write, too. Repeatable."
                             + " Default: samples only; for an embedded model, text and questions"
                             + " that came with it")
     private List<String> evaluations = List.of();
