@@ -49,20 +49,7 @@ public final class Selection {
 
     /// Removes the lowest scores of the whole matrix.
     public static Mask perMatrix(int rows, int columns, double ratio, Scores scores) {
-        long count = count((long) rows * columns, ratio);
-        if (count == 0) {
-            return Mask.full(rows, columns);
-        }
-        Cut cut = cutOfMatrix(rows, columns, count, scores);
-        int stride = Mask.wordsPerRow(columns);
-        long[] words = new long[Math.multiplyExact(rows, stride)];
-        float[] row = new float[columns];
-        long ties = cut.ties;
-        for (int r = 0; r < rows; r++) {
-            scores.row(r, row);
-            ties -= keepAbove(row, 0, columns, new Cut(cut.bits, ties), words, r * stride);
-        }
-        return Mask.of(rows, columns, words);
+        return perColumns(rows, columns, columns, ratio, scores);
     }
 
     /// Removes the lowest scores of every row by itself.
@@ -85,24 +72,19 @@ public final class Selection {
 
     /// Removes the lowest scores of every block of `width` columns, all rows of it together.
     public static Mask perColumns(int rows, int columns, int width, double ratio, Scores scores) {
-        float[] all = new float[Math.multiplyExact(rows, columns)];
-        float[] row = new float[columns];
+        Cut[] cuts = cuts(rows, columns, width, ratio, scores);
         int stride = Mask.wordsPerRow(columns);
         long[] words = new long[Math.multiplyExact(rows, stride)];
+        long[] kept = new long[Mask.wordsPerRow(width)];
+        float[] row = new float[columns];
         for (int r = 0; r < rows; r++) {
             scores.row(r, row);
-            for (int from = 0; from < columns; from += width) { // block by block, without gaps
+            for (int b = 0; b < cuts.length; b++) {
+                int from = b * width;
                 int size = Math.min(width, columns - from);
-                System.arraycopy(row, from, all, rows * from + r * size, size);
-            }
-        }
-        for (int from = 0; from < columns; from += width) {
-            int size = Math.min(width, columns - from);
-            float[] tile = Arrays.copyOfRange(all, rows * from, rows * (from + size));
-            long[] kept = new long[Math.multiplyExact(rows, Mask.wordsPerRow(size))];
-            perTile(tile, rows, size, (int) count(tile.length, ratio), kept);
-            for (int r = 0; r < rows; r++) {
-                Mask.place(kept, r * Mask.wordsPerRow(size), size, words, r * stride, from);
+                long ties = keepAbove(row, from, size, cuts[b], kept, 0);
+                cuts[b] = new Cut(cuts[b].bits, cuts[b].ties - ties);
+                Mask.place(kept, 0, size, words, r * stride, from);
             }
         }
         return Mask.of(rows, columns, words);
@@ -283,34 +265,55 @@ public final class Selection {
         return new Cut(prefix, rank);
     }
 
-    /// The same over a matrix whose scores are computed anew on each of three ways through, so that
-    /// they need no memory.
-    private static Cut cutOfMatrix(int rows, int columns, long count, Scores scores) {
-        long rank = count;
-        int prefix = 0;
-        int known = 0; // the bits of the prefix that are decided
+    /// The same for every block of `width` columns of a matrix, whose scores are computed anew on
+    /// each of three ways through, so that they need no memory.
+    private static Cut[] cuts(int rows, int columns, int width, double ratio, Scores scores) {
+        int blocks = Math.ceilDiv(columns, width);
+        long[] rank = new long[blocks];
+        Arrays.setAll(rank, b -> count((long) rows * Math.min(width, columns - b * width), ratio));
+        int[] prefix = new int[blocks];
+        int known = 0; // the bits of the prefixes that are decided
         float[] row = new float[columns];
         for (int level = 0; level < SHIFTS.length; level++) {
             int shift = SHIFTS[level];
             int digits = (1 << WIDTHS[level]) - 1;
-            long[] histogram = new long[1 << WIDTHS[level]];
+            long[][] histogram = new long[blocks][digits + 1];
             for (int r = 0; r < rows; r++) {
                 scores.row(r, row);
-                for (int c = 0; c < columns; c++) {
-                    int bits = bits(row[c]);
-                    if ((bits & known) == prefix) {
-                        histogram[bits >>> shift & digits]++;
-                    }
+                for (int b = 0; b < blocks; b++) {
+                    count(row, b * width, width, known, prefix[b], shift, histogram[b]);
                 }
             }
-            int digit = 0;
-            while (rank > histogram[digit]) {
-                rank -= histogram[digit++];
+            for (int b = 0; b < blocks; b++) {
+                int digit = 0;
+                while (rank[b] > histogram[b][digit]) {
+                    rank[b] -= histogram[b][digit++];
+                }
+                prefix[b] |= digit << shift;
             }
-            prefix |= digit << shift;
             known |= digits << shift;
         }
-        return new Cut(prefix, rank);
+        var cuts = new Cut[blocks];
+        Arrays.setAll(cuts, b -> new Cut(prefix[b], rank[b]));
+        return cuts;
+    }
+
+    /// Counts by their next digit the scores whose bits are those of `prefix` as far as known.
+    private static void count(
+            float[] scores,
+            int from,
+            int width,
+            int known,
+            int prefix,
+            int shift,
+            long[] histogram) {
+        int digits = histogram.length - 1;
+        for (int c = from; c < Math.min(from + width, scores.length); c++) {
+            int bits = bits(scores[c]);
+            if ((bits & known) == prefix) {
+                histogram[bits >>> shift & digits]++;
+            }
+        }
     }
 
     private interface RowBody {

@@ -71,6 +71,27 @@ class SelectionTest {
                 Mask.of(rows, columns, byRow),
                 Selection.perRow(rows, columns, ratio, source),
                 "seed " + seed);
+
+        for (int width : new int[] {1, 7, 64, 128, 300}) {
+            long[] byBlock = full(rows, columns);
+            for (int from = 0; from < columns; from += width) {
+                int first = from;
+                int size = Math.min(width, columns - from);
+                var block =
+                        IntStream.range(0, rows * size)
+                                .map(i -> i / size * columns + first + i % size);
+                removeSorted(
+                        scores,
+                        block,
+                        Selection.count((long) rows * size, ratio),
+                        columns,
+                        byBlock);
+            }
+            assertEquals(
+                    Mask.of(rows, columns, byBlock),
+                    Selection.perColumns(rows, columns, width, ratio, source),
+                    "seed %d, blocks of %d".formatted(seed, width));
+        }
     }
 
     @ParameterizedTest
@@ -124,8 +145,12 @@ class SelectionTest {
 
     private static void removeSorted(
             float[] scores, int from, int size, long count, int columns, long[] words) {
-        IntStream.range(from, from + size)
-                .boxed()
+        removeSorted(scores, IntStream.range(from, from + size), count, columns, words);
+    }
+
+    private static void removeSorted(
+            float[] scores, IntStream places, long count, int columns, long[] words) {
+        places.boxed()
                 .sorted(Comparator.comparing((Integer i) -> scores[i]))
                 .limit(count)
                 .forEach(
