@@ -29,18 +29,14 @@ import java.util.Optional;
 /// Steps 2 and 3 may be repeated. Without them, with the adjustment alone, it is the *control*:
 /// what SDS is worth is the difference to it.
 ///
-/// @param before passes that the base needs, which leave the weights as they are
 /// @param base prunes first
-/// @param part of the texts that all steps see: the base's
 /// @param second prunes what was rebuilt
 /// @param schedule whether all steps are taken in one block before the next, or each in the whole
 ///     model
 /// @param rounds of dense and sparse; 0 is the control
 /// @param tokens how much each counts in all steps
 public record Sds(
-        List<Pass> before,
-        LayerPruner base,
-        Texts.Part part,
+        Base base,
         LayerPruner second,
         Schedule schedule,
         int rounds,
@@ -201,18 +197,40 @@ public record Sds(
                     "rounds",
                     Map.of("rounds", "2"));
 
-    /// The last pass of a base begins with the step that prunes.
+    /// What SDS takes of another method.
     ///
+    /// @param before passes that it needs, which leave the weights as they are
+    /// @param pruner the step that prunes
+    /// @param part of the texts that it sees, and all steps after it
+    record Base(List<Pass> before, LayerPruner pruner, Texts.Part part) {
+        public Base {
+            before = List.copyOf(before);
+        }
+
+        /// The last pass of a method begins with the step that prunes.
+        static Base of(Method method) {
+            var passes = method.passes();
+            var pruning = (Sweep) passes.getLast();
+            return new Base(
+                    passes.subList(0, passes.size() - 1),
+                    pruning.steps().getFirst(),
+                    pruning.part());
+        }
+
+        Base onFit() {
+            return new Base(before, new OnFit(pruner), part);
+        }
+    }
+
     /// @throws IllegalArgumentException if the settings do not go together
     static Sds of(Settings settings) {
-        var passes = Methods.byDefault(settings.get(BASE)).passes();
-        var pruning = (Sweep) passes.getLast();
-        var base = pruning.steps().getFirst();
+        var base = Base.of(Methods.byDefault(settings.get(BASE)));
+        var groups = base.pruner().comparison();
         var second =
                 switch (settings.get(SECOND)) {
-                    case "base" -> base;
+                    case "base" -> base.pruner();
                     // In the groups in which the mask will be adjusted.
-                    case "wanda" -> new Wanda(base.comparison());
+                    case "wanda" -> new Wanda(groups);
                     case String other -> (LayerPruner) Methods.byDefault(other);
                 };
         var coordinates = settings.get(COORDINATES, Coordinates.class);
@@ -233,15 +251,13 @@ public record Sds(
                                     settings.get(STEPS), settings.get(PULL), settings.get(GROWTH));
                 };
         return new Sds(
-                passes.subList(0, passes.size() - 1),
-                keepBest ? new OnFit(base) : base,
-                pruning.part(),
+                keepBest ? base.onFit() : base,
                 keepBest ? new OnFit(second) : second,
                 settings.get(SCHEDULE, Schedule.class),
                 settings.get(ROUNDS),
                 settings.get(TOKENS, Tokens.class),
                 new Redense(
-                        base.comparison(),
+                        groups,
                         settings.get(DATA, Redense.Data.class),
                         solver,
                         coordinates,
@@ -253,7 +269,7 @@ public record Sds(
                         damping,
                         keepBest),
                 new Adjust(
-                        base.comparison(),
+                        groups,
                         settings.get(SOFT),
                         settings.get(EXACT),
                         coordinates,
@@ -275,7 +291,6 @@ public record Sds(
 
     /// @throws IllegalArgumentException if the data are those of rebuilt blocks and there are none
     public Sds {
-        before = List.copyOf(before);
         if (redense.data() == Redense.Data.KD && schedule == Schedule.BLOCK) {
             throw new IllegalArgumentException(
                     "data=kd needs schedule=model: block by block, nothing before a layer is rebuilt");
@@ -288,17 +303,7 @@ public record Sds(
         if (rounds == 0) {
             return Optional.empty();
         }
-        var alone =
-                new Sds(
-                        before,
-                        base,
-                        part,
-                        second,
-                        schedule,
-                        0,
-                        tokens,
-                        redense,
-                        adjust.times(rounds));
+        var alone = new Sds(base, second, schedule, 0, tokens, redense, adjust.times(rounds));
         return Optional.of(
                 new Control(
                         "adjustment alone",
@@ -316,11 +321,11 @@ public record Sds(
 
     @Override
     public List<Pass> passes() {
-        var passes = new ArrayList<>(before);
+        var passes = new ArrayList<>(base.before());
         switch (schedule) {
             case BLOCK -> passes.add(sweep(steps(), Flow.LEFT));
             case MODEL -> {
-                passes.add(sweep(List.of(base), Flow.LEFT));
+                passes.add(sweep(List.of(base.pruner()), Flow.LEFT));
                 for (int round = 0; round < rounds; round++) {
                     // Inputs of the sparse model throughout, or of the one rebuilt so far.
                     var flow = redense.data() == Redense.Data.KD ? Flow.LEFT : Flow.ENTERED;
@@ -336,7 +341,7 @@ public record Sds(
     }
 
     private Sweep sweep(List<LayerPruner> steps, Flow flow) {
-        return new Sweep(steps, Capture.ONCE, flow, tokens, Start.AS_LEFT, part);
+        return new Sweep(steps, Capture.ONCE, flow, tokens, Start.AS_LEFT, base.part());
     }
 
     /// The paper's early exit, for the model: it is left as the first pruning left it if nothing
@@ -344,14 +349,14 @@ public record Sds(
     /// layer by layer only, see [Adjust].
     @Override
     public List<Integer> candidates() {
-        int first = before.size();
+        int first = base.before().size();
         int last = passes().size() - 1;
         return adjust.keepBest() && last > first ? List.of(first, last) : List.of(last);
     }
 
     private List<LayerPruner> steps() {
         var steps = new ArrayList<LayerPruner>();
-        steps.add(base);
+        steps.add(base.pruner());
         for (int round = 0; round < rounds; round++) {
             boolean judged = round < rounds - 1; // by the same tokens, once more
             steps.addAll(List.of(redense, second, judged ? adjust.withoutRelearning() : adjust));
