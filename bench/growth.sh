@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 shared=${SHARED:-../shared}
 out=${1:-$(mktemp -d)}
 mkdir -p "$out"
-echo "| sequences of 512 | capture s | prune s | propagate s | peak MB after 6 blocks | after 30 blocks |"
+echo "| sequences of 512 | capture s | prune s | propagate s | peak MiB after 6 blocks | after 30 blocks |"
 echo "|---|---|---|---|---|---|"
 for samples in ${SAMPLES:-8 16 32 64}; do
   ./pollard run "$shared/models/smollm2-135m-instruct/SmolLM2-135M-Instruct.Q4_1.gguf" \

@@ -248,7 +248,7 @@ public final class Driver {
             CalibrationStream stream)
             throws IOException {
         if (settings.inputs() != Inputs.DENSE && committed.isPresent()) {
-            enter(block, sweep, pass, index);
+            enter(block, sweep, pass, index); // what a pass left alone is as it was before
             if (sweep.flow() == Sweep.Flow.LEFT) {
                 replace(block, committed.get().weights());
             }

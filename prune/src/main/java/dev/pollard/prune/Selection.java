@@ -72,6 +72,9 @@ public final class Selection {
 
     /// Removes the lowest scores of every block of `width` columns, all rows of it together.
     public static Mask perColumns(int rows, int columns, int width, double ratio, Scores scores) {
+        if (ratio == 0 || columns == 0) {
+            return Mask.full(rows, columns);
+        }
         Cut[] cuts = cuts(rows, columns, width, ratio, scores);
         int stride = Mask.wordsPerRow(columns);
         long[] words = new long[Math.multiplyExact(rows, stride)];
@@ -281,7 +284,7 @@ public final class Selection {
             for (int r = 0; r < rows; r++) {
                 scores.row(r, row);
                 for (int b = 0; b < blocks; b++) {
-                    count(row, b * width, width, known, prefix[b], shift, histogram[b]);
+                    tally(row, b * width, width, known, prefix[b], shift, histogram[b]);
                 }
             }
             for (int b = 0; b < blocks; b++) {
@@ -299,7 +302,7 @@ public final class Selection {
     }
 
     /// Counts by their next digit the scores whose bits are those of `prefix` as far as known.
-    private static void count(
+    private static void tally(
             float[] scores,
             int from,
             int width,

@@ -1108,7 +1108,7 @@ class PruningRunTest {
 
     private static final Map<String, String> SWEEPS = Map.of("schedule", "model");
 
-    /// What is rebuilt is nothing, and the rest is hardly adjusted.
+    /// What is rebuilt is nothing, and nothing is adjusted.
     private static final Map<String, String> UNDONE =
             Map.of(
                     "schedule",

@@ -31,8 +31,8 @@ import java.util.Set;
 /// @param damping added to the diagonal of the Gram, as a fraction of its mean
 /// @param keepBest whether a layer that is worse, on the tokens held out, than an earlier sparse
 ///     step left it is put back
-/// @param relearns whether a layer that is not put back then learns from those tokens as well; not
-///     if they are to judge the model, too
+/// @param relearns whether a layer that is not put back then learns from those tokens as well, if
+///     it gets no worse on them; not if they are to judge the model, too
 record Adjust(
         ComparisonGroup comparison,
         int soft,

@@ -247,7 +247,7 @@ public record Sds(
                                             settings.get(RATE),
                                             settings.get(BATCH)));
                     default ->
-                            alternating(
+                            new Redense.Solver.Alternating(
                                     settings.get(STEPS), settings.get(PULL), settings.get(GROWTH));
                 };
         return new Sds(
@@ -278,22 +278,31 @@ public record Sds(
                         settings.get(SCHEDULE).equals("block")));
     }
 
-    private static Redense.Solver alternating(int steps, double pull, double growth) {
-        double last = pull * Math.pow(growth, Math.floorDiv(steps - 1, LeastSquares.SAME_RHO));
+    /// @throws IllegalArgumentException if the data are those of rebuilt blocks and there are none,
+    ///     or the pull grows beyond what float32 holds
+    public Sds {
+        if (rounds > 0 && redense.solver() instanceof Redense.Solver.Alternating solver) {
+            checkPull(solver);
+        }
+        if (rounds > 0 && redense.data() == Redense.Data.KD && schedule == Schedule.BLOCK) {
+            throw new IllegalArgumentException(
+                    "data=kd needs schedule=model: block by block, nothing before a layer is rebuilt");
+        }
+    }
+
+    private static void checkPull(Redense.Solver.Alternating solver) {
+        int growths = (solver.steps() - 1) / LeastSquares.SAME_RHO;
+        double last = solver.rho() * Math.pow(solver.growth(), growths);
         if (!(last <= MOST_PULL)) {
             throw new IllegalArgumentException(
                     "pull=%s times growth=%s every %d of steps=%d ends at %.0e, more than %.0e"
                             .formatted(
-                                    pull, growth, LeastSquares.SAME_RHO, steps, last, MOST_PULL));
-        }
-        return new Redense.Solver.Alternating(steps, pull, growth);
-    }
-
-    /// @throws IllegalArgumentException if the data are those of rebuilt blocks and there are none
-    public Sds {
-        if (redense.data() == Redense.Data.KD && schedule == Schedule.BLOCK) {
-            throw new IllegalArgumentException(
-                    "data=kd needs schedule=model: block by block, nothing before a layer is rebuilt");
+                                    solver.rho(),
+                                    solver.growth(),
+                                    LeastSquares.SAME_RHO,
+                                    solver.steps(),
+                                    last,
+                                    MOST_PULL));
         }
     }
 

@@ -88,6 +88,7 @@ class MethodsTest {
                 "sds | epochs=3 | epochs",
                 "sds | reduction=sum | reduction",
                 "sds | rounds=0 data=dd second=base | data second",
+                "sds | rounds=0 steps=1201 data=kd | data steps",
                 "sds | preset=paper pull=0.3 | pull",
                 "dpruner | lambda=0.5 | lambda",
                 "dpruner | penalty=ewc alpha=1 | alpha",

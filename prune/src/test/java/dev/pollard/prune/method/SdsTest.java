@@ -145,6 +145,11 @@ class SdsTest {
 
     /// A layer pruned by magnitude, fitted to correlated inputs and judged by `heldOut`.
     private static LayerContext pruned(RandomLayer random, Gram heldOut) {
+        return pruned(random, heldOut, random.context().stats().gram());
+    }
+
+    /// @param all of the tokens fitted to and those held out
+    private static LayerContext pruned(RandomLayer random, Gram heldOut, Gram all) {
         var plain = random.context();
         var judge = LayerStats.of(heldOut);
         var split = new LayerStats.Split(plain.stats(), judge);
@@ -152,7 +157,7 @@ class SdsTest {
                 new LayerStats(
                         2,
                         plain.stats().inputMeanSquare(),
-                        plain.stats().inputGram(),
+                        Optional.of(all),
                         Optional.empty(),
                         Optional.empty(),
                         Optional.empty(),
@@ -176,13 +181,8 @@ class SdsTest {
     @Test
     void aLayerThatAdjustmentMakesWorseOnHeldOutTokensIsPutBackAndSaysSo() {
         try (var _ = Scope.open()) {
-            float[] identity = new float[64 * 64];
-            for (int i = 0; i < 64; i++) {
-                identity[i * 65] = 1;
-            }
             // Without correlations the weights that are kept are best left as they are.
-            var layer =
-                    pruned(RandomLayer.of(20, 64, 1), new Gram(Tensor.of(identity, 64, 64), 100));
+            var layer = pruned(RandomLayer.of(20, 64, 1), uncorrelated());
             var judge = layer.stats().split().orElseThrow().heldOut();
             double before = LayerError.of(judge, layer.target(), layer.weight()).relative();
             var last = adjust(false).prune(layer, TWO_OF_FOUR);
@@ -197,6 +197,27 @@ class SdsTest {
                     List.of(
                             "kept as the first pruning left it: nothing since is better on tokens held out"),
                     best.notes());
+        }
+    }
+
+    private static Gram uncorrelated() {
+        float[] identity = new float[64 * 64];
+        for (int i = 0; i < 64; i++) {
+            identity[i * 65] = 1;
+        }
+        return new Gram(Tensor.of(identity, 64, 64), 100);
+    }
+
+    @Test
+    void whatIsLearnedFromTheJudgesIsKeptOnlyIfItIsNoWorseOnThem() {
+        try (var _ = Scope.open()) {
+            var random = RandomLayer.of(20, 64, 1);
+            var judge = random.context().stats();
+            // As if the tokens held out were not among all: learning from those forgets them.
+            var misled = pruned(random, judge.gram(), uncorrelated());
+            var best = adjust(true).prune(misled, TWO_OF_FOUR);
+            double after = LayerError.of(judge, misled.target(), best.weight()).relative();
+            assertEquals(best.heldOutError().orElseThrow(), after, 1e-9);
         }
     }
 
