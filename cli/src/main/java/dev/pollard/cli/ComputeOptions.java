@@ -26,7 +26,8 @@ final class ComputeOptions {
                     "What the products of the forward passes multiply: linear layers, attention,"
                             + " Grams. bf16 is several times as fast on CPUs with AMX, about twice"
                             + " with AVX512_BF16 ('pollard doctor' tells); norms, softmax, sums and"
-                            + " the methods stay float32, but for the steps of sds. Default: ${DEFAULT-VALUE}")
+                            + " the methods stay float32, but for the steps of sds. Default:"
+                            + " ${DEFAULT-VALUE}")
     Compute compute;
 
     @Option(

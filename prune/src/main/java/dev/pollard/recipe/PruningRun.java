@@ -1,6 +1,5 @@
 package dev.pollard.recipe;
 
-import dev.pollard.data.TokenWindows;
 import dev.pollard.eval.Perplexity;
 import dev.pollard.eval.ResultCache;
 import dev.pollard.model.Decoder;
@@ -105,7 +104,7 @@ public final class PruningRun implements AutoCloseable {
         try {
             var asked = recipe.pruning().ofModel() ? recipe.ofModel(model.checkpoint()) : recipe;
             var run = new PruningRun(asked, settings, method, model, cache, listener);
-            entry.idle(recipe.pruning().settings()).forEach(name -> run.warnIdle(name));
+            entry.idle(recipe.pruning().settings()).forEach(run::warnIdle);
             return run;
         } catch (IOException | RuntimeException e) {
             model.close();
@@ -342,28 +341,28 @@ public final class PruningRun implements AutoCloseable {
             return candidates.getLast();
         }
         var fitted = (Sweep) method.passes().get(candidates.getLast());
-        var judges = read.of(fitted.part()).map(TokenWindows::heldOut);
-        if (judges.isEmpty()) {
+        var windows = read.of(fitted.part());
+        if (windows.isEmpty()) {
             return candidates.getLast();
         }
+        var judges = windows.get().heldOut();
+        String tokens = judges.count() < windows.get().count() ? "tokens held out" : "all tokens";
         var choice =
                 Choice.of(
                         model.decoder(),
                         store,
                         candidates,
-                        judges.get(),
+                        judges,
                         new Perplexity(recipe.resources().compute(), workers),
-                        pass ->
-                                progress(
-                                        "%s after pass %d, tokens held out"
-                                                .formatted(what, pass + 1)));
+                        pass -> progress("%s after pass %d, %s".formatted(what, pass + 1, tokens)));
         int last = candidates.getLast();
         if (choice.pass() != last) {
             warn(
-                    "the %s model is left as pass %d left it: its loss on calibration tokens held out is %.4f, after pass %d %.4f"
+                    "the %s model is left as pass %d left it: its loss on %s is %.4f, after pass %d %.4f"
                             .formatted(
                                     what,
                                     choice.pass() + 1,
+                                    tokens,
                                     choice.losses().get(choice.pass()),
                                     last + 1,
                                     choice.losses().get(last)));

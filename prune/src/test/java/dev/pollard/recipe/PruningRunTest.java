@@ -256,9 +256,8 @@ class PruningRunTest {
         assertEquals(List.of(), record.warnings());
     }
 
-    @Test
-    void noSamplesAreWrittenIfNoneAreWanted() throws IOException {
-        var recipe = recipe("magnitude", "0.5");
+    /// Without anything to measure, nor samples.
+    private static Recipe silent(Recipe recipe) {
         var nothing =
                 new Recipe.Evaluation(
                         List.of(),
@@ -270,14 +269,19 @@ class PruningRunTest {
                         Decoding.GREEDY,
                         OptionalInt.empty(),
                         false);
-        var silent =
-                new Recipe(
-                        recipe.model(),
-                        recipe.pruning(),
-                        recipe.calibration(),
-                        nothing,
-                        recipe.resources(),
-                        recipe.output());
+        return new Recipe(
+                recipe.model(),
+                recipe.pruning(),
+                recipe.calibration(),
+                nothing,
+                recipe.resources(),
+                recipe.output());
+    }
+
+    @Test
+    void noSamplesAreWrittenIfNoneAreWanted() throws IOException {
+        var recipe = recipe("magnitude", "0.5");
+        var silent = silent(recipe);
         try (var one = prepare(silent);
                 var other = prepare(recipe)) {
             assertEquals(0, one.plan().memory().evaluation());
@@ -292,25 +296,7 @@ class PruningRunTest {
     void choosingAModelTakesMemoryThoughNothingIsMeasured() throws IOException {
         for (boolean sweeps : List.of(true, false)) {
             var recipe = sds(Map.of("schedule", sweeps ? "model" : "block"), true);
-            var nothing =
-                    new Recipe.Evaluation(
-                            List.of(),
-                            OptionalInt.empty(),
-                            OptionalInt.empty(),
-                            Path.of(""),
-                            0,
-                            0,
-                            Decoding.GREEDY,
-                            OptionalInt.empty(),
-                            false);
-            var silent =
-                    new Recipe(
-                            recipe.model(),
-                            recipe.pruning(),
-                            recipe.calibration(),
-                            nothing,
-                            recipe.resources(),
-                            recipe.output());
+            var silent = silent(recipe);
             try (var run = prepare(silent)) {
                 assertEquals(sweeps, run.plan().memory().evaluation() > 0);
             }
@@ -1106,8 +1092,6 @@ class PruningRunTest {
 
     // ---- the early exit of the model ----
 
-    private static final Map<String, String> SWEEPS = Map.of("schedule", "model");
-
     /// What is rebuilt is nothing, and nothing is adjusted.
     private static final Map<String, String> UNDONE =
             Map.of(
@@ -1153,36 +1137,59 @@ class PruningRunTest {
 
     @Test
     void theOutputHoldsTheModelThatWasChosen() throws IOException {
-        Files.createDirectories(folder.resolve("cache"));
         var chosen = new HashSet<Boolean>();
-        for (var settings : List.of(SWEEPS, UNDONE)) {
-            String ratio = "2:4";
-            var output = new Recipe.Output(out, "keep", true);
-            var record =
-                    run(
-                            with(
-                                    with(recipe("sds", ratio), pruning(settings, ratio)),
-                                    output,
-                                    false),
-                            new Keeper());
-            boolean first =
-                    record.warnings().stream()
-                            .anyMatch(w -> w.contains("pruned model is left as pass 1 left it"));
-            chosen.add(first);
-            String layer = "model.layers.1.mlp.up_proj";
-            String kept = "cache/pass-%d-block-0001.safetensors".formatted(first ? 0 : 2);
-            try (var written = ShardedSafetensors.open(out);
-                    var block = SafetensorsFile.open(folder.resolve(kept))) {
-                assertArrayEquals(
-                        block.tensors().get(layer).toFloats(),
-                        written.tensors().get(layer + ".weight").toFloats());
-            }
-            for (var facts : record.layers()) {
-                var step = first ? facts.steps().getFirst() : facts.steps().getLast();
-                assertEquals(step.relativeError(), facts.relativeError());
-            }
+        for (var ratio : List.of("0.3", "0.5", "0.7", "2:4")) {
+            chosen.add(holdsTheFirst(Map.of("schedule", "model"), ratio));
         }
-        assertEquals(Set.of(true, false), chosen);
+        assertTrue(chosen.contains(false));
+        assertTrue(holdsTheFirst(UNDONE, "2:4"));
+    }
+
+    /// Whether the output is the model of the first pruning; checks that it is what the record
+    // says.
+    private boolean holdsTheFirst(Map<String, String> settings, String ratio) throws IOException {
+        Files.createDirectories(folder.resolve("cache"));
+        var output = new Recipe.Output(out, "keep", true);
+        var record =
+                run(
+                        with(with(recipe("sds", ratio), pruning(settings, ratio)), output, false),
+                        new Keeper());
+        boolean first =
+                record.warnings().stream()
+                        .anyMatch(w -> w.contains("pruned model is left as pass 1 left it"));
+        String layer = "model.layers.1.mlp.up_proj";
+        String kept = "cache/pass-%d-block-0001.safetensors".formatted(first ? 0 : 2);
+        try (var written = ShardedSafetensors.open(out);
+                var block = SafetensorsFile.open(folder.resolve(kept))) {
+            assertArrayEquals(
+                    block.tensors().get(layer).toFloats(),
+                    written.tensors().get(layer + ".weight").toFloats());
+        }
+        for (var facts : record.layers()) {
+            var step = first ? facts.steps().getFirst() : facts.steps().getLast();
+            assertEquals(step.relativeError(), facts.relativeError());
+        }
+        return first;
+    }
+
+    @ParameterizedTest
+    @CsvSource({"6, tokens held out", "1, all tokens"})
+    void theChoiceSaysWhatJudgedIt(int samples, String tokens) throws IOException {
+        var recipe = with(recipe("sds", "2:4"), pruning(UNDONE, "2:4"));
+        var asked = recipe.calibration();
+        var record =
+                run(
+                        new Recipe(
+                                recipe.model(),
+                                recipe.pruning(),
+                                new Recipe.Calibration(
+                                        asked.sources(), samples, asked.length(), asked.random()),
+                                recipe.evaluation(),
+                                recipe.resources(),
+                                recipe.output()));
+        assertTrue(
+                record.warnings().stream().anyMatch(w -> w.contains("its loss on " + tokens)),
+                record.warnings().toString());
     }
 
     private static Recipe.Pruning pruning(Map<String, String> settings, String ratio) {

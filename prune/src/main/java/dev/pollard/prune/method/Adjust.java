@@ -94,7 +94,7 @@ record Adjust(
             var split = layer.stats().split(); // of a single sequence there is none
             var judge = split.map(LayerStats.Split::heldOut).orElse(stats);
             double judged = LayerError.of(judge, layer.target(), weight).relative();
-            String tokens = split.isPresent() ? "tokens held out" : "the calibration tokens";
+            String tokens = split.isPresent() ? "tokens held out" : "all tokens";
             var earlier = better(layer, sparsity, judge, tokens, judged);
             if (earlier.isPresent()) {
                 scope.release(earlier.get().weight());

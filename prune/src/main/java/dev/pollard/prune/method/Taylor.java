@@ -21,8 +21,8 @@ public record Taylor(DualScore score) implements Method {
                     "order",
                     "second",
                     List.of("first", "second", "both"),
-                    "terms: |g W|, ½ F W² (measured best), or |½ F W² - g W|; F is the mean square of the samples'"
-                            + " gradients");
+                    "terms: |g W|, ½ F W² (measured best), or |½ F W² - g W|; F is the mean square of"
+                            + " the samples' gradients");
     static final List<Setting> SETTINGS = List.of(ORDER, DPruner.GROUP);
 
     static Taylor of(Settings settings) {

@@ -344,6 +344,9 @@ class SdsTest {
             double rebuilt =
                     LayerError.of(layer.stats(), layer.target(), dense.weight()).relative();
             assertTrue(rebuilt < 0.5 * sparse, rebuilt + " after " + sparse);
+            var settings = Map.of("base", "wanda", "rounds", "1", "solver", "adam", "epochs", "2");
+            double adjusted = error(layer, Steps.of(Methods.create("sds", settings)));
+            assertTrue(adjusted < 0.8 * sparse, adjusted + " after " + sparse);
         }
     }
 
